@@ -1,0 +1,130 @@
+"""The jobs of `autochrome benchmark`, each in a process of its own: `python -m autochrome.cli.measure JOB ...`.
+
+Each prints one JSON value. Peak memory is a fact about a whole process, so a job that measures it does nothing else.
+"""
+
+import io
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any, cast
+
+from autochrome.errors import AutochromeError
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see autochrome/cli/__init__.py
+
+import numpy as np
+import PIL.Image
+import torch
+
+from autochrome.catalog import load_catalog, load_pipeline
+from autochrome.image import working_size
+from autochrome.pipelines import FeedforwardPipeline
+from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
+
+WARM_UPS = 2
+
+
+def main() -> int:
+    """Run the job that the command line names."""
+    jobs: dict[str, Callable[..., Any]] = {"models": models, "time": times, "memory": peak_memory}
+    job, *arguments = sys.argv[1:]
+    try:
+        print(json.dumps(jobs[job](*arguments)))
+    except AutochromeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def models() -> list[str]:
+    """The models that can be loaded here."""
+    return [row.id for row in load_catalog() if row.unavailable_reason() is None]
+
+
+def times(model: str, width: str, height: str, runs: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Median seconds of the pipeline, of its parts, and of the naive script, taken in turn, so noise hits both.
+
+    Beside them what they depend on: the machine.
+    """
+    pipeline = _load(model)
+    picture = grey_photograph(int(width), int(height))
+    pipeline_runs, naive_runs, parts = [], [], []
+    for turn in range(WARM_UPS + int(runs)):
+        start = time.perf_counter()
+        out = pipeline(picture)
+        middle = time.perf_counter()
+        naive_colorize(pipeline, picture)
+        end = time.perf_counter()
+        if turn >= WARM_UPS:
+            pipeline_runs.append(middle - start)
+            naive_runs.append(end - middle)
+            parts.append(out.timings)
+    seconds = {
+        "pipeline_s": median(pipeline_runs),
+        "naive_s": median(naive_runs),
+        "parts_s": {name: median(part[name] for part in parts) for name in parts[0]},
+    }
+    machine = {
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if pipeline.device.type == "cuda" else pipeline.device.type,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    return seconds, machine
+
+
+def peak_memory(model: str, width: str, height: str, way: str) -> int:
+    """Peak resident bytes of a process that colors one picture, with everything it loads."""
+    import resource
+
+    pipeline = _load(model)
+    picture = grey_photograph(int(width), int(height))
+    if way == "naive":
+        naive_colorize(pipeline, picture)
+    else:
+        pipeline(picture)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def grey_photograph(width: int, height: int) -> bytes:
+    """A grey JPEG of scikit-image's astronaut, repeated where the picture is larger than the photograph."""
+    import skimage.data
+
+    photograph = np.asarray(PIL.Image.fromarray(skimage.data.astronaut()).convert("L"))
+    rows, columns = -(-height // photograph.shape[0]), -(-width // photograph.shape[1])
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(np.tile(photograph, (rows, columns))[:height, :width]).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def naive_colorize(pipeline: FeedforwardPipeline, file: bytes) -> PIL.Image.Image:
+    """What people write: everything in float64 at full size, the same network at the same working size."""
+    from skimage.color import lab2rgb, rgb2lab
+
+    grey = PIL.Image.open(io.BytesIO(file)).convert("L")
+    full = np.stack([np.asarray(grey)] * 3, axis=-1) / 255.0
+    lightness = rgb2lab(full)[..., :1]
+    side_px = PX_PER_RENDER_FACTOR * int(pipeline.settings["render_factor"].default)
+    width, height = working_size(grey.width, grey.height, side_px, pipeline.model.size_multiple)
+    small = np.stack([np.asarray(grey.resize((width, height), PIL.Image.Resampling.BILINEAR))] * 3, axis=-1) / 255.0
+    with torch.no_grad():
+        batch = torch.from_numpy(rgb2lab(small)[..., 0]).float()[None, None].to(pipeline.device)
+        ab = torch.nn.functional.interpolate(pipeline.model(batch) * 110, size=full.shape[:2], mode="bilinear").cpu()
+    lab = np.concatenate([lightness, ab[0].permute(1, 2, 0).double().numpy()], axis=-1)
+    return PIL.Image.fromarray((lab2rgb(lab) * 255).round().astype(np.uint8))
+
+
+def _load(model: str) -> FeedforwardPipeline:
+    return cast(FeedforwardPipeline, load_pipeline(model))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The endpoints for programs: /colorize, /evaluate and /models. Their hints and docstrings are the API's documentation."""
+
+from typing import Any
+
+import gradio as gr
+
+from autochrome.ui.files import read_upload, uploaded_path
+from autochrome.ui.guard import sentences
+from autochrome.ui.measure import evaluate as evaluate_pictures
+from autochrome.ui.studio import Look, Studio
+
+
+def add_endpoints(studio: Studio) -> None:
+    """Add the endpoints to the `gr.Blocks` that is being built."""
+
+    def colorize(
+        image: gr.FileData,
+        model: str | None = None,
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        merge_lightness: bool | None = None,
+        render_factor: int | None = None,
+        saturation: float | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        seed: int | None = None,
+        reference: gr.FileData | None = None,
+    ) -> tuple[gr.FileData, dict[str, Any]]:
+        """Color a black-and-white photograph.
+
+        The result is a lossless PNG of the size of the picture. A setting that the model has no use for is refused; /models lists
+        the settings of each model. None and an empty text mean "not given".
+
+        Args:
+            image: The photograph: JPEG, PNG, TIFF, WebP, BMP or GIF.
+            model: Id of the model, by default the first that can be loaded.
+            prompt: What is in the picture and which colors it has, for models that listen to words.
+            negative_prompt: What should not be there, for models that listen to words.
+            merge_lightness: Keep the photograph's own lightness (L*) at its full size.
+            render_factor: Size at which the model works, in units of 16 pixels.
+            saturation: Factor on the colors; 0 is grey.
+            steps: Steps of a diffusion model.
+            guidance_scale: How closely a diffusion model follows the prompt.
+            seed: Start of the random numbers of models that draw some.
+            reference: The same picture in color, to measure the result with.
+
+        Returns:
+            The colored picture, and a dictionary of what was done and measured.
+        """
+        with sentences():
+            settings = {
+                "prompt": prompt,
+                "negative_prompt": negative_prompt,
+                "merge_lightness": merge_lightness,
+                "render_factor": render_factor,
+                "saturation": saturation,
+                "steps": steps,
+                "guidance_scale": guidance_scale,
+                "seed": seed,
+            }
+            coloring = studio.colorize(
+                uploaded_path(image, "image"),
+                model=model,
+                settings=settings,
+                reference=uploaded_path(reference, "reference") if reference else None,
+            )
+            output = coloring.output
+            path, measures = coloring.finish(
+                Look(output.settings["merge_lightness"], output.settings["saturation"])
+            )
+            report = {"model": output.model, "settings": output.settings, "seconds": output.seconds, **measures}
+            return gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png"), report
+
+    def evaluate(prediction: gr.FileData, reference: gr.FileData) -> dict[str, Any]:
+        """Measure a colored picture against the true one, at full size.
+
+        Args:
+            prediction: The colored picture, by whatever program.
+            reference: The same picture in its true colors, of the same size.
+
+        Returns:
+            Each metric by name, and under "baselines" the same for no color at all ("grey") and one constant tint ("tint").
+        """
+        with sentences():
+            return evaluate_pictures(
+                read_upload(uploaded_path(prediction, "prediction")),
+                read_upload(uploaded_path(reference, "reference")),
+            )
+
+    def models() -> list[dict[str, Any]]:
+        """List the models: id, name, license, description, settings with defaults and ranges, and whether each can be used here."""
+        with sentences():
+            return [row.to_dict() for row in studio.catalog]
+
+    gr.api(colorize, api_name="colorize", concurrency_limit=1, concurrency_id="model")
+    gr.api(evaluate, api_name="evaluate", concurrency_limit=1, concurrency_id="measure")
+    gr.api(models, api_name="models")

@@ -1,0 +1,112 @@
+"""The live measures: how a result compares with the photograph, and with the truth where it is known."""
+
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from torch import Tensor
+
+from autochrome.color import rgb_to_lab
+from autochrome.errors import PictureError
+from autochrome.image import picture_to_tensor, read_picture
+from autochrome.metrics import colorfulness, lightness_error, score
+from autochrome.metrics.baselines import BASELINES, grey_baseline
+
+MAX_MEASURED_PIXELS = 1_000_000
+MAX_EVALUATED_PIXELS = 25_000_000
+COMPARED = ("psnr", "ssim", "ciede2000")
+SSIM_WINDOW_PX = 11
+IN_COLOR_SPREAD = 2.5
+"""Lab units. Greys have a spread of 0, toned prints about 1, color photographs 4 and more."""
+
+
+class Yardstick:
+    """What the results for one photograph are measured with; made once, used at every touch of a switch.
+
+    Attributes:
+        truth_from: "reference" when one was given, "upload" when the photograph itself is in color, else None.
+        size: width and height at which it measures: at most `MAX_MEASURED_PIXELS`, by picking pixels. Averaging
+            them would hide errors; picking leaves the measures that go pixel by pixel what they are.
+    """
+
+    def __init__(self, photograph: PIL.Image.Image, reference: PIL.Image.Image | None = None) -> None:
+        """
+        Args:
+            photograph: as uploaded, RGB or RGBA.
+            reference: the same picture in color, of the same size.
+
+        Raises:
+            PictureError: the reference has another size.
+        """
+        if reference is not None:
+            check_same_size("reference", reference, "picture", photograph)
+        self.size = _measured_size(photograph)
+        self._photograph = self._pick(photograph)
+        self.truth_from: str | None = None
+        self._truth: Tensor | None = None
+        if reference is not None:
+            self.truth_from, self._truth = "reference", self._pick(reference)
+        elif is_in_color(photograph):
+            self.truth_from, self._truth = "upload", self._photograph
+        self._compared = COMPARED if min(self.size) >= SSIM_WINDOW_PX else ("psnr", "ciede2000")
+        self._of_truth: dict[str, Any] = {}
+        if self._truth is not None:
+            self._of_truth = {
+                "truth": {"colorfulness": colorfulness(self._truth).item()},
+                "baselines": {"grey": score(grey_baseline(self._truth), self._truth, self._compared)},
+            }
+
+    def measure(self, result: PIL.Image.Image) -> dict[str, Any]:
+        """The measures of a result of the photograph's size, by the names of `autochrome.metrics`."""
+        picked = self._pick(result)
+        values: dict[str, Any] = {
+            "colorfulness": colorfulness(picked).item(),
+            "lightness_error": lightness_error(picked, self._photograph).item(),
+        }
+        if self._truth is not None:
+            values |= score(picked, self._truth, self._compared)
+        return {**values, **self._of_truth, "truth_from": self.truth_from, "measured_size": list(self.size)}
+
+    def _pick(self, picture: PIL.Image.Image) -> Tensor:
+        return picture_to_tensor(picture.resize(self.size, PIL.Image.Resampling.NEAREST))
+
+
+def evaluate(prediction: bytes, reference: bytes) -> dict[str, Any]:
+    """Every metric of a prediction against its reference at full size, with the grey and tint baselines beside.
+
+    Raises:
+        PictureError: one is not a picture, they differ in size, or have more than `MAX_EVALUATED_PIXELS`.
+    """
+    predicted = read_picture(prediction, max_pixels=MAX_EVALUATED_PIXELS)
+    true = read_picture(reference, max_pixels=MAX_EVALUATED_PIXELS)
+    check_same_size("prediction", predicted, "reference", true)
+    truth = picture_to_tensor(true)
+    return {
+        **score(picture_to_tensor(predicted), truth),
+        "baselines": {name: score(baseline(truth), truth) for name, baseline in BASELINES.items()},
+    }
+
+
+def is_in_color(picture: PIL.Image.Image) -> bool:
+    """Whether a picture has colors of its own: neither grey nor a print in one tone, such as sepia.
+
+    A tone lies along one line of the a*b* plane; colors spread to its sides too. So the spread (standard deviation,
+    Lab units) along the narrowest direction decides.
+    """
+    small = picture.convert("RGB").resize((128, 128), PIL.Image.Resampling.BOX)
+    ab = rgb_to_lab(picture_to_tensor(small))[0, 1:].flatten(1).double().numpy()
+    return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(ab))[0], 0.0))) > IN_COLOR_SPREAD
+
+
+def check_same_size(name: str, picture: PIL.Image.Image, other_name: str, other: PIL.Image.Image) -> None:
+    """Refuse two pictures that cannot be compared pixel by pixel."""
+    if picture.size != other.size:
+        raise PictureError(
+            f"the {name} is {picture.width} × {picture.height} pixels and the {other_name} {other.width} × "
+            f"{other.height}; to be compared they must have the same size"
+        )
+
+
+def _measured_size(picture: PIL.Image.Image) -> tuple[int, int]:
+    scale = min(1.0, (MAX_MEASURED_PIXELS / (picture.width * picture.height)) ** 0.5)
+    return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))

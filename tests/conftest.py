@@ -1,0 +1,66 @@
+"""What several test modules need: a catalog of tiny models, and a server that runs the demo with them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Read by their libraries at import, as in app.py.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import pytest
+import torch
+
+from autochrome.catalog import Catalog, Row
+from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
+from autochrome.pipelines import FeedforwardPipeline
+
+
+@pytest.fixture(scope="session")
+def tiny_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """Two small random models that can be loaded, and a row whose weights are missing."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    for name in ("tiny-one", "tiny-two"):
+        save_colorizer(Colorizer(ColorizerConfig.tiny()), folder / name)
+    return Catalog(
+        tuple(
+            Row(
+                id=name,
+                name=name.replace("-", " ").title(),
+                kind="feedforward",
+                source=folder / name,
+                license="Apache-2.0",
+                description=f"Random colors, number {number}.",
+                device="cpu",
+                settings=FeedforwardPipeline.SETTINGS,
+            )
+            for number, name in enumerate(("tiny-one", "tiny-two", "not-installed"), start=1)
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def server_url(tiny_catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running demo; its files go to a folder of the test run."""
+    from autochrome.ui import build_demo, launch_settings
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        demo = build_demo(tiny_catalog)
+        _, url, _ = demo.launch(**launch_settings(), server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+        yield url
+        demo.close()
+
+
+@pytest.fixture
+def grey_photo(tmp_path: Path) -> Path:
+    """A grey PNG of an odd size, with edges and gradients."""
+    import numpy as np
+    import PIL.Image
+    import skimage.data
+
+    grey = PIL.Image.fromarray(skimage.data.astronaut()).convert("L").resize((203, 131))
+    path = tmp_path / "portrait.png"
+    PIL.Image.fromarray(np.asarray(grey)).save(path)
+    return path

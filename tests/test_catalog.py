@@ -1,0 +1,154 @@
+"""The catalog: strict about its rows, clear about what is not there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from autochrome import load_pipeline
+from autochrome.catalog import PACKAGE_DIR, HubSource, load_catalog
+from autochrome.errors import CatalogError, ModelError, UnavailableError
+from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
+
+ROW: dict[str, Any] = {
+    "id": "one",
+    "name": "One",
+    "kind": "feedforward",
+    "source": "weights/one",
+    "license": "Apache-2.0",
+    "description": "For this test.",
+    "device": "cpu",
+}
+
+
+def write(tmp_path: Path, *rows: object) -> Path:
+    path = tmp_path / "models.yaml"
+    path.write_text(yaml.safe_dump({"models": list(rows)}), encoding="utf-8")
+    return path
+
+
+def test_the_package_offers_its_two_models() -> None:
+    catalog = load_catalog()
+    assert [row.id for row in catalog] == ["gan-artistic", "cnn-classic"]
+    assert catalog.default.id == "gan-artistic"
+    assert len(catalog) == 2
+    for row in catalog:
+        assert list(row.settings) == ["merge_lightness", "render_factor", "saturation", "seed"]
+        assert (row.settings["render_factor"].minimum, row.settings["render_factor"].maximum) == (7, 45)
+        assert (row.settings["saturation"].minimum, row.settings["saturation"].maximum) == (0.0, 4.0)
+        assert row.source == PACKAGE_DIR / "weights" / row.id
+
+
+def test_settings_of_a_row_reach_the_model_and_the_rest_keeps_the_defaults(tmp_path: Path) -> None:
+    values = {**ROW, "settings": {"saturation": {"default": 2, "min": 0, "max": 3}}, "flip_average": True}
+    row = load_catalog(write(tmp_path, values))["one"]
+    assert row.settings["saturation"].default == 2.0
+    assert isinstance(row.settings["saturation"].default, float)
+    assert row.settings["render_factor"].default == 16
+    assert row.flip_average
+    assert row.to_dict()["settings"]["saturation"] == {"default": 2.0, "min": 0.0, "max": 3.0}
+    assert row.to_dict()["settings"]["merge_lightness"] == {"default": True}
+
+
+def test_unknown_model_is_told_the_others() -> None:
+    with pytest.raises(CatalogError, match=r"no model 'gan-artistik'; did you mean gan-artistic\? There are: gan-art"):
+        load_pipeline("gan-artistik")
+    with pytest.raises(CatalogError, match=r"there is no model 'zzz'\. There are: gan-artistic, cnn-classic"):
+        load_catalog()["zzz"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"colour": "red"}, r"catalog row one: missing entries: \[\], unknown entries: \['colour'\]"),
+        ({"license": None}, "catalog row one: license must be a text, got None"),
+        ({"name": " "}, "catalog row one: name must be a text"),
+        ({"id": "One Model"}, "id must be lower case letters, digits and hyphens"),
+        ({"kind": "magic"}, "kind must be one of feedforward, got 'magic'"),
+        ({"device": "tpu"}, "device must be one of cpu, accelerator, got 'tpu'"),
+        ({"flip_average": "yes"}, "flip_average must be true or false, got 'yes'"),
+        ({"source": "../elsewhere"}, "source must be a folder inside the package, got '../elsewhere'"),
+        ({"source": "/etc"}, "source must be a folder inside the package, got '/etc'"),
+        ({"source": ["a"]}, "source must be a folder, or a mapping with repo_id and revision"),
+        (
+            {"source": {"repo_id": "a/b", "revision": "main"}},
+            "revision must be a commit of 40 hex digits, not a branch",
+        ),
+        ({"source": {"repo_id": "a", "revision": "0" * 40}}, "repo_id must be owner/name, got 'a'"),
+        (
+            {"settings": {"steps": {"default": 1}}},
+            "settings must be a mapping with some of merge_lightness, render_fac",
+        ),
+        ({"settings": {"seed": 3}}, r"setting seed must have the entries \['default', 'max', 'min'\], got 3"),
+        ({"settings": {"merge_lightness": {"default": 1}}}, "merge_lightness must be true or false, got 1"),
+        (
+            {"settings": {"render_factor": {"default": 50, "min": 7, "max": 60}}},
+            "catalog row one: render_factor must be an integer from 7 to 45, got 50",
+        ),
+        (
+            {"settings": {"render_factor": {"default": 9, "min": 10, "max": 20}}},
+            "catalog row one: render_factor must be an integer from 10 to 20, got 9",
+        ),
+    ],
+)
+def test_a_wrong_row_is_named_with_its_entry(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CatalogError, match=message):
+        load_catalog(write(tmp_path, {**ROW, **changes}))
+
+
+def test_a_row_must_be_complete_and_its_id_the_only_one(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"missing entries: \['device'\]"):
+        load_catalog(write(tmp_path, {name: value for name, value in ROW.items() if name != "device"}))
+    with pytest.raises(CatalogError, match="has the id one more than once"):
+        load_catalog(write(tmp_path, ROW, ROW))
+    with pytest.raises(CatalogError, match="row 2 of the catalog must be a mapping, got 'two'"):
+        load_catalog(write(tmp_path, ROW, "two"))
+    with pytest.raises(CatalogError, match="has no rows; it needs at least one model"):
+        load_catalog(write(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["- 1", "models: {}", "models: []\nmore: 1"])
+def test_a_catalog_holds_one_list(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogError, match="must hold one entry, `models`, with a list of rows"):
+        load_catalog(path)
+
+
+def test_a_catalog_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("models: [", encoding="utf-8")
+    for unreadable in (path, tmp_path / "none.yaml"):
+        with pytest.raises(CatalogError, match=r"the catalog .* cannot be read"):
+            load_catalog(unreadable)
+
+
+def test_an_accelerator_row_waits_for_one(tmp_path: Path) -> None:
+    row = load_catalog(write(tmp_path, {**ROW, "device": "accelerator"}))["one"]
+    reason = row.unavailable_reason()
+    assert reason is not None
+    assert ("It needs a GPU" in reason) == (not torch.cuda.is_available())
+
+
+def test_rows_that_cannot_be_loaded_stay_visible_with_the_reason(tmp_path: Path) -> None:
+    hub = {**ROW, "id": "hub", "source": {"repo_id": "someone/model", "revision": "0123456789" * 4}}
+    catalog = load_catalog(write(tmp_path, ROW, hub))
+    assert catalog["hub"].source == HubSource("someone/model", "0123456789" * 4)
+    assert catalog["hub"].to_dict()["available"] is False
+    assert "on the Hugging Face Hub (someone/model)" in catalog["hub"].to_dict()["reason"]
+    with pytest.raises(UnavailableError, match="model hub is not available: Its weights are on the Hugging Face Hub"):
+        catalog.load_pipeline("hub")
+    with pytest.raises(UnavailableError, match="model one is not available: Its weights are not installed"):
+        catalog.load_pipeline("one")
+
+
+def test_a_folder_is_a_model_too(tmp_path: Path) -> None:
+    save_colorizer(Colorizer(ColorizerConfig.tiny()), tmp_path / "mine")
+    for folder in (tmp_path / "mine", str(tmp_path / "mine")):
+        pipe = load_pipeline(folder, device="cpu")
+        assert pipe.model_id == "mine"
+        assert pipe.settings["render_factor"].default == 16
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        load_pipeline(tmp_path)

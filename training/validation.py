@@ -1,0 +1,76 @@
+"""Scores during training: the curve of CIEDE2000 against colourfulness, and a grid of pictures to look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from autochrome.color import AB_SCALE, lab_to_gamut, lab_to_rgb, lightness_to_grey, merge_lab, rgb_to_lab, split_lab
+from autochrome.metrics.ciede2000 import ciede2000_lab
+from autochrome.metrics.colorfulness import colorfulness
+from training.data import PhotoStore, centre_square
+
+SATURATIONS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+_BATCH = 32
+
+
+@dataclass
+class Scores:
+    """Mean figures over the validation pictures, at the training size, without the final upsampling."""
+
+    values: dict[str, float]
+    """`ciede2000_share` (of grey's), `colorfulness_share` (of the truth's), `better_than_grey` (share of pictures) as
+    predicted; `ciede2000_share_at_0.5` and `_at_1.0` read from the curve at those shares of colourfulness."""
+    grid: Tensor
+    """Rows of grey, prediction, truth: sRGB `(3, H, W)` in 0..1."""
+
+
+@torch.no_grad()
+def score_model(
+    model: nn.Module, store: PhotoStore, indices: Sequence[int], size_px: int, device: torch.device
+) -> Scores:
+    """Score a model on centre squares of the given photographs at `size_px`."""
+    model.eval()
+    differences, colorfulnesses, grey_differences, true_colorfulnesses = [], [], [], []
+    grid: Tensor | None = None
+    for begin in range(0, len(indices), _BATCH):
+        photos = torch.stack([centre_square(store.photo(i), size_px) for i in indices[begin : begin + _BATCH]])
+        truth = rgb_to_lab(photos.to(device).float() / 255)
+        lightness, _ = split_lab(truth)
+        ab = F.interpolate(model(lightness), size=truth.shape[-2:], mode="bilinear") * AB_SCALE
+        rendered = [lab_to_gamut(merge_lab(lightness, ab * saturation)) for saturation in SATURATIONS]
+        differences.append(torch.stack([_mean_difference(rgb_to_lab(rgb), truth) for rgb in rendered]))
+        colorfulnesses.append(torch.stack([colorfulness(rgb) for rgb in rendered]))
+        grey_differences.append(_mean_difference(merge_lab(lightness, torch.zeros_like(ab)), truth))
+        true_colorfulnesses.append(colorfulness(lab_to_rgb(truth).clamp(0, 1)))
+        if grid is None:
+            grid = picture_grid(lightness, rendered[SATURATIONS.index(1.0)], lab_to_rgb(truth).clamp(0, 1))
+    assert grid is not None, "no validation pictures"
+    difference = torch.cat(differences, dim=1)
+    grey = torch.cat(grey_differences)
+    shares = (difference.mean(dim=1) / grey.mean()).tolist()
+    true_colorfulness = torch.cat(true_colorfulnesses).mean()
+    vividness = (torch.cat(colorfulnesses, dim=1).mean(dim=1) / true_colorfulness).tolist()
+    at_one = SATURATIONS.index(1.0)
+    values = {
+        "ciede2000_share": shares[at_one],
+        "colorfulness_share": vividness[at_one],
+        "better_than_grey": (difference[at_one] < grey).float().mean().item(),
+        "ciede2000_share_at_0.5": float(np.interp(0.5, vividness, shares)),
+        "ciede2000_share_at_1.0": float(np.interp(1.0, vividness, shares)),
+    }
+    return Scores(values, grid.cpu())
+
+
+def picture_grid(lightness: Tensor, prediction: Tensor, truth: Tensor, num_columns: int = 8) -> Tensor:
+    """Three rows (grey, prediction, truth) of up to `num_columns` pictures: `(3, H, W)` in 0..1."""
+    grey = lightness_to_grey(lightness).expand_as(prediction)
+    rows = [torch.cat(list(pictures[:num_columns]), dim=-1) for pictures in (grey, prediction, truth)]
+    return torch.cat(rows, dim=-2)
+
+
+def _mean_difference(lab: Tensor, truth: Tensor) -> Tensor:
+    return ciede2000_lab(lab, truth).mean(dim=(1, 2, 3))
