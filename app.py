@@ -10,8 +10,8 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from autochrome.catalog import load_catalog  # noqa: E402
-from autochrome.ui import build_demo, launch_settings  # noqa: E402
+from autochrome.catalog import load_catalog
+from autochrome.ui import build_demo, launch_settings
 
 demo = build_demo(load_catalog())
 

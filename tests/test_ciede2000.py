@@ -103,10 +103,10 @@ def test_colors_on_the_axes_agree_with_skimage() -> None:
     torch.testing.assert_close(ciede2000_lab(lab1, lab2), by_skimage(lab1, lab2), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("photo", [data.astronaut, data.coffee])
+@pytest.mark.parametrize("photo", [data.chelsea, data.coffee])
 def test_photos_agree_with_skimage(photo: Callable[[], "np.ndarray[Any, np.dtype[np.uint8]]"]) -> None:
     rgb = torch.from_numpy(photo()[::3, ::3].copy()).movedim(-1, 0)[None] / 255
-    for other in (rgb.roll(1, dims=1), rgb * 0.8 + 0.05, rgb.roll(3, dims=-1)):
+    for other in (rgb.roll(1, dims=1), rgb * 0.8 + 0.05, rgb.flip(-1)):
         expected = by_skimage(rgb_to_lab(rgb.double()), rgb_to_lab(other.double()))
         torch.testing.assert_close(ciede2000_map(rgb, other).double(), expected, rtol=0, atol=1e-3)
         torch.testing.assert_close(ciede2000(rgb, other).double(), expected.mean(dim=(1, 2, 3)), rtol=0, atol=1e-4)
@@ -125,9 +125,9 @@ def test_float_rounding_gives_greys_no_hue() -> None:
 
 def test_a_large_picture_is_done_in_strips_and_a_batch_as_single_pictures() -> None:
     generator = torch.Generator().manual_seed(0)
-    first, second = (torch.rand(2, 3, 700, 600, generator=generator) for _ in range(2))
+    first, second = (torch.rand(2, 3, 600, 500, generator=generator) for _ in range(2))
     result = ciede2000_map(first, second)
-    assert result.shape == (2, 1, 700, 600)
+    assert result.shape == (2, 1, 600, 500)
     for index in range(2):
         one = ciede2000_map(first[index : index + 1], second[index : index + 1])
         torch.testing.assert_close(result[index : index + 1], one, rtol=0, atol=1e-3)
@@ -138,7 +138,7 @@ def test_a_large_picture_is_done_in_strips_and_a_batch_as_single_pictures() -> N
 lab_colors = st.tuples(st.floats(0, 100), st.floats(-128, 128), st.floats(-128, 128))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(first=lab_colors, second=lab_colors)
 def test_properties(first: tuple[float, float, float], second: tuple[float, float, float]) -> None:
     one, other = picture(first), picture(second)
@@ -151,7 +151,7 @@ def test_properties(first: tuple[float, float, float], second: tuple[float, floa
         assert there > 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(first=lab_colors, second=lab_colors, dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_the_gradient_is_finite(
     first: tuple[float, float, float], second: tuple[float, float, float], dtype: torch.dtype
@@ -176,14 +176,14 @@ def test_descent_leads_from_grey_to_the_color() -> None:
     reference = random_lab(5, 1, 3, 8, 8, chroma=50)
     lightness = reference[:, :1]
     ab = torch.zeros_like(reference[:, 1:]).requires_grad_()
-    optimizer = torch.optim.Adam([ab], lr=1)
+    optimizer = torch.optim.Adam([ab], lr=2)
     start = ciede2000_lab(torch.cat((lightness, ab), dim=1), reference).mean().item()
-    for _ in range(150):
+    for _ in range(60):
         optimizer.zero_grad()
         loss = ciede2000_lab(torch.cat((lightness, ab), dim=1), reference).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert loss.item() < 0.05 * start
+    assert loss.item() < 0.1 * start
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,19 @@ Sources = dict[str, str]
 # Which rooms a room may import. A room is a module or package of autochrome, or a folder or file at the root.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "files": {"errors"},
     "color": {"errors"},
-    "image": {"color", "errors"},
-    "models": {"color", "errors"},
+    "image": {"color", "files", "errors"},
+    "models": {"color", "files", "errors"},
     "metrics": {"image", "color", "errors"},
     "pipelines": {"models", "image", "color", "errors"},
-    "hub": {"models", "errors"},
+    "hub": {"models", "files", "errors"},
     "catalog": {"pipelines", "hub", "models", "errors"},
-    "cli": {"autochrome", "catalog", "hub", "pipelines", "metrics", "image", "color", "errors"},
-    "ui": {"catalog", "pipelines", "metrics", "image", "color", "errors"},
+    "cli": {"autochrome", "catalog", "hub", "pipelines", "metrics", "image", "color", "files", "errors"},
+    "ui": {"catalog", "pipelines", "metrics", "image", "color", "files", "errors"},
     "autochrome": {"catalog", "pipelines", "errors"},
-    "training": {"autochrome", "catalog", "pipelines", "models", "metrics", "image", "color", "errors"},
-    "dataset_builder": {"metrics", "image", "color", "errors", "hub"},
+    "training": {"autochrome", "catalog", "pipelines", "models", "metrics", "image", "color", "files", "errors"},
+    "dataset_builder": {"hub", "metrics", "image", "color", "files", "errors"},
     "app": {"ui", "catalog"},
 }
 # Which rooms, or files, may import these libraries.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from transformers import MobileNetV2Config, MobileNetV2Model
+from transformers import MobileNetV2Config, MobileNetV2Model, ResNetConfig, ResNetModel
 
 from autochrome.errors import ModelError, SettingError
 from autochrome.models import Colorizer, ColorizerConfig, load_colorizer, save_colorizer
@@ -29,6 +29,8 @@ def mobilenet(tmp_path: Path) -> MobileNetV2Model:
     model = MobileNetV2Model(MobileNetV2Config(depth_multiplier=0.25, layer_norm_eps=1e-3)).eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             nn.init.uniform_(module.running_mean, -0.5, 0.5)
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.uniform_(module.weight, 0.5, 2)
@@ -57,6 +59,14 @@ def test_resnet_has_the_asked_for_stages() -> None:
     backbone = build_backbone("resnet", RESNET)
     features = backbone(torch.zeros(1, 1, 32, 64))
     assert [tuple(feature.shape) for feature in features] == [(1, 8, 16, 32), (1, 8, 8, 16), (1, 16, 4, 8)]
+
+
+def test_pretrained_resnet_is_cut_to_the_asked_for_stages(tmp_path: Path) -> None:
+    ResNetModel(ResNetConfig(**RESNET | {"hidden_sizes": [8, 16, 24], "depths": [1, 1, 1]})).save_pretrained(tmp_path)
+    backbone = build_backbone("resnet", RESNET, tmp_path)
+    assert backbone.channels == (8, 8, 16)
+    assert [feature.shape[1] for feature in backbone(torch.zeros(1, 1, 32, 32))] == [8, 8, 16]
+    assert len(build_backbone("resnet", {}, tmp_path).stages) == 4
 
 
 def test_output_has_the_stride_that_it_names(tiny: Colorizer) -> None:

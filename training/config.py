@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from autochrome.errors import DataError, SettingError
 
@@ -100,17 +100,22 @@ def load_config(path: Path, overrides: list[str]) -> TrainConfig:
         raise DataError(f"no recipe at {path}; recipes are YAML files, see training/configs/")
     try:
         recipe = OmegaConf.load(path)
-    except YAMLError as error:
+    except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML: {error}") from error
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), recipe, OmegaConf.from_dotlist(overrides))
+        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), recipe)
+        for override in overrides:
+            key, separator, value = override.partition("=")
+            if not separator:
+                raise SettingError(f"{override!r} is no override; they look like key=value, e.g. seed=1")
+            OmegaConf.update(merged, key, yaml.safe_load(value))
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise SettingError(f"{path} leaves open: {', '.join(missing)}; set them there or as KEY=VALUE")
         config = OmegaConf.to_object(merged)
-    except (OmegaConfBaseException, ValueError) as error:
-        if isinstance(error, SettingError):
-            raise
+    except SettingError:
+        raise
+    except (OmegaConfBaseException, yaml.YAMLError, TypeError, ValueError) as error:
         raise SettingError(f"recipe {path}: {str(error).splitlines()[0]}") from error
     assert isinstance(config, TrainConfig)
     _check(config)
@@ -133,7 +138,7 @@ def describe_fields() -> str:
             if isinstance(entry, ast.AnnAssign) and isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant):
                 default = f" = {ast.unparse(entry.value)}" if entry.value else ""
                 lines.append(f"  {ast.unparse(entry.target)}: {ast.unparse(entry.annotation)}{default}")
-                lines.append(f"      {doc.value.value}")
+                lines.append(f"      {doc.value.value!s}")
     return "\n".join(lines)
 
 

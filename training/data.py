@@ -5,7 +5,6 @@ the run) alone: a resumed run sees exactly what an uninterrupted one would have 
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -172,7 +171,12 @@ def _fingerprint(source: Path) -> list[object]:
     raise DataError(f"no photographs at {source}: give .zip archives or folders as photos=[...]")
 
 
-def _pictures(source: Path) -> Iterator[tuple[str, bytes]]:
+def iterate_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every picture file of a folder or .zip archive, in the order of their names.
+
+    Raises:
+        DataError: the source is no readable archive.
+    """
     if source.is_dir():
         for path in sorted(source.rglob("*")):
             if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
@@ -190,28 +194,38 @@ def _pictures(source: Path) -> Iterator[tuple[str, bytes]]:
 def _decode(sources: Sequence[str], folder: Path, side_px: int) -> None:
     partial = folder.with_suffix(f".partial-{os.getpid()}")
     partial.mkdir(parents=True)
+    try:
+        _decode_into(partial, sources, side_px)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _decode_into(folder: Path, sources: Sequence[str], side_px: int) -> None:
     names: list[str] = []
     sizes: list[list[int]] = []
     rejected: list[str] = []
-    with (partial / "pixels.bin").open("wb") as pixels, tqdm(desc="decoding photographs", unit=" pictures") as progress:
+    with (folder / "pixels.bin").open("wb") as pixels, tqdm(desc="decoding photographs", unit=" pictures") as progress:
         for source in sources:
-            for name, data in _pictures(Path(source)):
+            for name, data in iterate_pictures(Path(source)):
                 progress.update()
                 try:
-                    picture = read_picture(io.BytesIO(data)).convert("RGB")
+                    picture = _shrink(read_picture(data).convert("RGB"), side_px)
                 except PictureError as error:
                     rejected.append(f"{name}: {error}")
                     continue
-                shrink = side_px / min(picture.size)
-                if shrink < 1:
-                    size = (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink)))
-                    picture = picture.resize(size, Image.Resampling.BOX, reducing_gap=None)
                 pixels.write(picture.tobytes())
                 names.append(name)
                 sizes.append([picture.height, picture.width])
     if not names:
-        shutil.rmtree(partial)
         raise DataError(f"not one readable picture in {', '.join(sources)}")
-    (partial / "rejected.txt").write_text("\n".join(rejected), encoding="utf-8")
-    (partial / "index.json").write_text(json.dumps({"names": names, "sizes": sizes}), encoding="utf-8")
-    partial.replace(folder)
+    (folder / "rejected.txt").write_text("\n".join(rejected), encoding="utf-8")
+    (folder / "index.json").write_text(json.dumps({"names": names, "sizes": sizes}), encoding="utf-8")
+
+
+def _shrink(picture: Image.Image, side_px: int) -> Image.Image:
+    scale = side_px / min(picture.size)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BOX)

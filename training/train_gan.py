@@ -182,7 +182,8 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
         raise DataError(f"{len(store)} photographs leave {len(training)} to train and {len(validation)} to validate")
 
     memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
-    model = build_model(config).to(memory_format=memory_format).train()
+    model = build_model(config).train()
+    model = model.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch leaves it out of its stubs
     averaged = copy.deepcopy(model).to(accelerator.device).requires_grad_(False)
     plain_optimizer = build_optimizer(model, config)
     begin = 0

@@ -16,7 +16,7 @@ from autochrome.metrics.strips import strips
 
 _EQUAL = 1e-20  # colors less than 1e-10 apart are equal
 _TINY = 1e-24  # keeps square roots differentiable at 0; far below what changes a result
-_NEUTRAL = 1e-4  # Lab units, far below what can be seen; float32 rounding of greys is up to 4e-5
+_NEUTRAL = 1e-4  # Lab units, far below what can be seen; float32 rounding gives greys up to 6e-5
 _NO_HUE = 1e-9  # below this product of two chromas there is no hue difference; worth at most 1e-4 in the result
 
 

@@ -60,19 +60,21 @@ def build_mobilenet_v2(options: Mapping[str, Any], pretrained: Path | None = Non
 
 
 def build_resnet(options: Mapping[str, Any], pretrained: Path | None = None) -> Backbone:
-    """ResNet (He et al. 2015, arXiv:1512.03385) with strides 2, 4, ..., as many stages as `options` asks for."""
+    """ResNet (He et al. 2015, arXiv:1512.03385) with strides 2, 4, ..., as many stages as `hidden_sizes` has entries.
+
+    A pretrained one is cut after that many. It was trained on colors divided by their standard deviation, about 0.226.
+    """
     if pretrained is not None:
         source = ResNetModel.from_pretrained(pretrained, dtype=torch.float32, local_files_only=True)
         first = source.embedder.embedder.convolution
-        first.weight = nn.Parameter(first.weight.detach().sum(dim=1, keepdim=True))
+        first.weight = nn.Parameter(first.weight.detach().sum(dim=1, keepdim=True) / (2 * 0.226))
         first.in_channels = 1
     else:
         source = ResNetModel(ResNetConfig(num_channels=1, **options))
-    blocks = list(source.encoder.stages)
+    sizes = source.config.hidden_sizes[: len(options.get("hidden_sizes", source.config.hidden_sizes))]
+    blocks = list(source.encoder.stages)[: len(sizes)]
     stages = [source.embedder.embedder, nn.Sequential(source.embedder.pooler, blocks[0]), *blocks[1:]]
-    config = source.config
-    strides = [2 * 2**i for i in range(len(stages))]
-    return Backbone(stages, (config.embedding_size, *config.hidden_sizes), strides)
+    return Backbone(stages, (source.config.embedding_size, *sizes), [2 * 2**i for i in range(len(stages))])
 
 
 BUILDERS = {"mobilenet_v2": build_mobilenet_v2, "resnet": build_resnet}

@@ -44,7 +44,9 @@ class ColorizerConfig:
                 f"a colorizer's config has the entries {sorted(known)}; "
                 f"missing: {sorted(known - set(values))}, unknown: {sorted(set(values) - known)}"
             )
-        listed = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        listed: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         return cls(**listed)
 
     def to_dict(self) -> dict[str, Any]:

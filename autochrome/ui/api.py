@@ -1,4 +1,4 @@
-"""The endpoints for programs: /colorize, /evaluate and /models. Their hints and docstrings are the API's documentation."""
+"""The endpoints for programs: /colorize, /evaluate and /models; hints and docstrings are their documentation."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ def add_endpoints(studio: Studio) -> None:
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Color a black-and-white photograph.
 
-        The result is a lossless PNG of the size of the picture. A setting that the model has no use for is refused; /models lists
-        the settings of each model. None and an empty text mean "not given".
+        The result is a lossless PNG of the size of the picture. A setting that the model has no use for is refused;
+        /models lists those that each model takes. None and an empty text mean "not given".
 
         Args:
             image: The photograph: JPEG, PNG, TIFF, WebP, BMP or GIF.
@@ -65,9 +65,7 @@ def add_endpoints(studio: Studio) -> None:
                 reference=uploaded_path(reference, "reference") if reference else None,
             )
             output = coloring.output
-            path, measures = coloring.finish(
-                Look(output.settings["merge_lightness"], output.settings["saturation"])
-            )
+            path, measures = coloring.finish(Look(output.settings["merge_lightness"], output.settings["saturation"]))
             report = {"model": output.model, "settings": output.settings, "seconds": output.seconds, **measures}
             return gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png"), report
 
@@ -79,7 +77,7 @@ def add_endpoints(studio: Studio) -> None:
             reference: The same picture in its true colors, of the same size.
 
         Returns:
-            Each metric by name, and under "baselines" the same for no color at all ("grey") and one constant tint ("tint").
+            Each metric by name; under "baselines" the same for no color at all ("grey") and for one tint ("tint").
         """
         with sentences():
             return evaluate_pictures(
@@ -88,7 +86,7 @@ def add_endpoints(studio: Studio) -> None:
             )
 
     def models() -> list[dict[str, Any]]:
-        """List the models: id, name, license, description, settings with defaults and ranges, and whether each can be used here."""
+        """List the models: id, name, license, settings with defaults and ranges, and whether each can be used here."""
         with sentences():
             return [row.to_dict() for row in studio.catalog]
 

@@ -37,8 +37,8 @@ def build_demo(catalog: Catalog) -> gr.Blocks:
                 example_buttons = _build_examples(examples)
             with gr.Column(scale=4, min_width=300, elem_id="controls"):
                 controls = build_controls(studio)
+        add_endpoints(studio)  # first: Gradio numbers names that come twice, and these must keep theirs
         _wire(Handlers(studio, results, examples, stage, controls), stage, controls, example_buttons)
-        add_endpoints(studio)
     # One queue: the model runs for one person at a time, and who finds it full is told so at once.
     demo.queue(max_size=MAX_WAITING, default_concurrency_limit=4)
     return demo
@@ -57,7 +57,7 @@ def _build_examples(examples: list[Example]) -> list[gr.Button]:
 def _wire(handlers: Handlers, stage: Stage, controls: Controls, examples: list[gr.Button]) -> None:
     """Connect the page. All of it is private: programs have endpoints of their own."""
     for place in (stage.photograph, controls.reference):
-        accepted = place.upload(handlers.accept, place, place, api_visibility="private")
+        accepted = place.upload(handlers.accept, place, place, preprocess=False, api_visibility="private")
         accepted.failure(lambda: None, None, place, show_progress="hidden", api_visibility="private")
     controls.model.change(
         handlers.choose_model, controls.model, controls.outputs, show_progress="hidden", api_visibility="private"
@@ -66,6 +66,7 @@ def _wire(handlers: Handlers, stage: Stage, controls: Controls, examples: list[g
         "fn": handlers.colorize,
         "inputs": [stage.photograph, controls.reference, stage.token, *controls.inputs],
         "outputs": stage.outputs,
+        "preprocess": False,
         "show_progress_on": [stage.photograph, stage.slider],
         "concurrency_limit": 1,
         "concurrency_id": "model",

@@ -62,7 +62,7 @@ def build_controls(studio: Studio) -> Controls:
         )
         note = gr.HTML(**values["note"], elem_id="model-note", padding=True)
     prompt = gr.Textbox(label="Prompt", lines=2, max_lines=4, elem_id="prompt", **values["prompt"])
-    negative_prompt = gr.Textbox(label="What should not be there", elem_id="negative-prompt", **values["negative_prompt"])
+    negative_prompt = gr.Textbox(label="Not in the picture", elem_id="negative-prompt", **values["negative_prompt"])
     colorize = gr.Button("Colorize", variant="primary", size="lg", elem_id="colorize", interactive=bool(loadable))
     with gr.Group(elem_id="at-once"):
         merge_lightness = gr.Checkbox(
@@ -85,7 +85,9 @@ def build_controls(studio: Studio) -> Controls:
         guidance_scale = gr.Slider(
             label="Guidance", info="How closely the prompt is followed.", elem_id="guidance", **values["guidance_scale"]
         )
-        seed = gr.Number(label="Seed", info="The same seed gives the same picture.", precision=0, elem_id="seed", **values["seed"])
+        seed = gr.Number(
+            label="Seed", info="The same seed gives the same picture.", precision=0, elem_id="seed", **values["seed"]
+        )
         gr.HTML(
             "<strong>Reference</strong><p>The same picture in color, to measure the result with. No model sees it.</p>",
             elem_id="reference-note",

@@ -33,12 +33,19 @@ def uploaded_path(value: object, name: str) -> Path:
         PictureError: it is no uploaded file.
     """
     path = value.get("path") if isinstance(value, dict) else None
-    if not isinstance(path, str) or not Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+    if not isinstance(path, str) or not _is_in_upload_folder(path):
         raise PictureError(
             f"{name} must be an uploaded picture; with gradio_client, give handle_file(path), "
             "with plain HTTP, post the file to /gradio_api/upload and give the path that comes back"
         )
     return Path(path)
+
+
+def _is_in_upload_folder(path: str) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+    except ValueError:  # a zero byte
+        return False
 
 
 def result_path(stem: str) -> Path:

@@ -1,7 +1,6 @@
 """What happens on the page: each handler takes values of components and returns updates, by component."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ from autochrome.errors import PictureError
 from autochrome.image import read_picture
 from autochrome.ui.controls import NUMBERS, WORDS, Controls
 from autochrome.ui.examples import Example
-from autochrome.ui.files import read_upload, result_path, save
+from autochrome.ui.files import read_upload, result_path, save, uploaded_path
 from autochrome.ui.guard import sentences
 from autochrome.ui.keep import LastResults
 from autochrome.ui.panel import panel_html, status_html
@@ -20,6 +19,8 @@ from autochrome.ui.studio import Look, Studio
 SHOWN_BY_BROWSERS = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 
 Updates = dict[Any, Any]
+Upload = dict[str, Any] | None
+"""A file as Gradio describes it, not yet looked at: see `ui.photograph`."""
 
 
 class Handlers:
@@ -34,16 +35,16 @@ class Handlers:
         self.stage = stage
         self.controls = controls
 
-    def accept(self, photograph: Path | None) -> Any:
+    def accept(self, upload: Upload) -> Any:
         """A new upload: say now if it is no picture, and make a PNG of what browsers cannot show (TIFF, CMYK)."""
-        if photograph is None:
+        if upload is None:
             return gr.skip()
         with sentences(for_page=True):
-            content = read_upload(photograph)
-            picture = read_picture(content)
-            if photograph.suffix.lower() in SHOWN_BY_BROWSERS:
+            path = uploaded_path(upload, "the picture")
+            picture = read_picture(read_upload(path))
+            if path.suffix.lower() in SHOWN_BY_BROWSERS:
                 return gr.skip()
-            return str(save(picture, result_path(photograph.stem)))
+            return str(save(picture, result_path(path.stem)))
 
     def choose_example(self, index: int, token: str | None) -> Updates:
         """An example: its grey picture on the stage, its own colors as the reference."""
@@ -74,13 +75,13 @@ class Handlers:
 
     def colorize(
         self,
-        photograph: Path | None,
-        reference: Path | None,
+        photograph: Upload,
+        reference: Upload,
         token: str | None,
         model: str | None,
         merge_lightness: bool,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio finds it by this default, and only before *values
         *values: Any,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio finds it by this default
     ) -> Iterator[Updates]:
         """Run the model and show the result; then write the file to download and measure it."""
         with sentences(for_page=True):
@@ -91,10 +92,10 @@ class Handlers:
             # What this model does not take is not on the page: a value left from another model is no request.
             settings = {name: value for name, value in settings.items() if name in row.settings}
             coloring = self.studio.colorize(
-                photograph,
+                uploaded_path(photograph, "the photograph"),
                 model=row.id,
                 settings={**settings, "merge_lightness": merge_lightness},
-                reference=reference,
+                reference=uploaded_path(reference, "the reference") if reference else None,
                 progress=progress,
             )
             self.results.forget(token)

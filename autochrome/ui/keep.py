@@ -1,4 +1,4 @@
-"""The last results of the sessions, so that a switch acts without the model: few, bounded in memory, forgotten in time."""
+"""The last results of the sessions, so that a switch acts without the model: bounded in number, memory and time."""
 
 import threading
 import uuid
@@ -39,7 +39,7 @@ class LastResults:
     def get(self, token: str | None) -> Coloring | None:
         """The result of `token`, or None when there was none or it was forgotten."""
         with self._lock:
-            if token not in self._kept:
+            if token is None or token not in self._kept:
                 return None
             self._kept.move_to_end(token)
             return self._kept[token]

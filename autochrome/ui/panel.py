@@ -126,6 +126,7 @@ def _card(name: str, measure: str, value: str, beside: str, meaning: str, better
     return (
         f'<div class="measure"{verdict}><dt>{escape(name)} <small>{escape(measure)}</small></dt>'
         f'<dd class="value">{escape(value)}</dd>'
-        f'<dd class="beside"><span aria-hidden="true">{mark}</span><span class="sr">{spoken}</span>{escape(beside)}</dd>'
+        f'<dd class="beside"><span aria-hidden="true">{mark}</span><span class="sr">{spoken}</span>'
+        f"{escape(beside)}</dd>"
         f'<dd class="meaning">{escape(meaning)}</dd></div>'
     )

@@ -1,32 +1,16 @@
-"""The place for the photograph on the page."""
+"""A place for a picture on the page."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from autochrome.ui.files import uploaded_path
-from autochrome.ui.guard import sentences
 
+def photograph(**settings: Any) -> gr.Image:
+    """An input for a picture; `settings` are those of `gr.Image`.
 
-class Photograph(gr.Image):  # type: ignore[misc]  # Gradio is untyped to mypy
-    """`gr.Image` that hands over the uploaded file as it is.
-
-    `gr.Image` decodes what comes in: no pixel limit, 16 bits and color profiles lost, and a stack trace for a file
-    that is no picture. `autochrome.image.read_picture` does this better.
+    Events that take it must be added with `preprocess=False`: the handler is then given the uploaded file itself, and
+    `files.uploaded_path` makes a path of it. `gr.Image` would decode it first: no pixel limit, 16 bits and color
+    profiles lost, a stack trace for a file that is no picture. (A subclass that does not is no way out: Gradio writes
+    a stub file beside the module of every component class, and that folder may be read-only.)
     """
-
-    is_template = True  # the browser shows it as the gr.Image that it is
-
-    def preprocess(self, payload: Any) -> Path | None:
-        """The path of the upload, or None."""
-        if payload is None:
-            return None
-        with sentences(for_page=True):
-            return uploaded_path({"path": payload.path}, "the photograph")
-
-
-def photograph(**settings: Any) -> Photograph:
-    """A place for a picture; `settings` are those of `gr.Image`."""
-    # Not in a constructor of its own: Gradio reads the settings that it sends to the browser from the signature.
-    return Photograph(type="filepath", image_mode=None, format="png", sources=["upload", "clipboard"], **settings)
+    return gr.Image(type="filepath", format="png", sources=["upload", "clipboard"], **settings)

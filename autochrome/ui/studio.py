@@ -93,7 +93,7 @@ class Studio:
         Raises:
             CatalogError: no such model.
         """
-        return self.catalog[model_id] if model_id else self.default_row()
+        return self.catalog[str(model_id)] if model_id else self.default_row()
 
     def pipeline(self, model_id: str) -> Pipeline:
         """The loaded model of a row.
@@ -136,7 +136,7 @@ class Studio:
         pipeline.check_inputs(**settings)  # before the time that reading takes
         source = read_picture(read_upload(photograph))
         yardstick = Yardstick(source, read_picture(read_upload(reference)) if reference is not None else None)
-        output = pipeline(source, progress=progress, **settings)  # type: ignore[arg-type]
+        output = pipeline(source, progress=progress, **settings)
         return Coloring(output, _shown(output), yardstick, photograph.stem)
 
 

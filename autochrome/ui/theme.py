@@ -5,6 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from autochrome.ui.script import PAGE_SCRIPT
+
 STYLE_PATH = Path(__file__).resolve().parents[2] / "space_config" / "style.css"
 MAX_UPLOAD = "100mb"
 
@@ -17,6 +19,7 @@ def launch_settings() -> dict[str, Any]:
     return {
         "theme": make_theme(),
         "css_paths": [STYLE_PATH],
+        "js": PAGE_SCRIPT,
         "footer_links": ["api", "settings"],
         "max_file_size": MAX_UPLOAD,
         "run_history": False,

@@ -1,0 +1,148 @@
+"""How near the truth, and how vivid: `python -m training.benchmarks.quality PHOTOS MODEL [MODEL ...] [options]`.
+
+CIEDE2000 alone rewards dullness and colourfulness alone rewards noise, so a model is a curve: its a*b* are scaled by a
+saturation factor, and at each factor both are measured on full-size results, as shares of plain grey's CIEDE2000 and of
+the truth's colourfulness. Grey and one constant tint stand beside it. MODEL is a catalog id or a folder of weights.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from autochrome.catalog import load_pipeline
+from autochrome.errors import AutochromeError
+from autochrome.files import write_json
+from autochrome.image import picture_to_tensor, read_picture
+from autochrome.metrics import ciede2000, colorfulness
+from autochrome.metrics.baselines import BASELINES
+from autochrome.pipelines import FeedforwardPipeline, Pipeline
+from training.data import iterate_pictures
+
+SATURATIONS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+SHARES = (0.35, 0.5, 0.8, 1.0)
+
+
+def measure(
+    pipeline: Pipeline, photos: Path, saturations: Sequence[float], settings: dict[str, Any], limit: int | None
+) -> dict[str, Any]:
+    """Color every photograph once and score it at each saturation; plain numbers, ready for JSON."""
+    differences: dict[str, list[float]] = defaultdict(list)
+    vividness: dict[str, list[float]] = defaultdict(list)
+    seconds = []
+    for _, data in tqdm(list(iterate_pictures(photos))[:limit], unit=" pictures", disable=None):
+        picture = read_picture(data).convert("RGB")
+        reference = picture_to_tensor(picture)
+        output = pipeline(picture, **settings)
+        seconds.append(output.seconds)
+        results = {str(value): picture_to_tensor(output.render(saturation=value)) for value in saturations}
+        results |= {name: make(reference) for name, make in BASELINES.items()}
+        for name, result in results.items():
+            differences[name].append(ciede2000(result, reference).item())
+            vividness[name].append(colorfulness(result).item())
+        vividness["truth"].append(colorfulness(reference).item())
+    grey = np.array(differences["grey"])
+    rows = {
+        name: {
+            "ciede2000": round(float(np.mean(values)), 4),
+            "ciede2000_share": round(float(np.mean(values) / grey.mean()), 4),
+            "colorfulness_share": round(float(np.mean(vividness[name]) / np.mean(vividness["truth"])), 4),
+            "better_than_grey": round(float((np.array(values) < grey).mean()), 4),
+        }
+        for name, values in differences.items()
+    }
+    curve = sorted(
+        (rows[str(value)]["colorfulness_share"], rows[str(value)]["ciede2000_share"]) for value in saturations
+    )
+    vivid, shares = zip(*curve, strict=True)
+    at = {str(s): round(float(np.interp(s, vivid, shares)), 4) for s in SHARES if vivid[0] <= s <= vivid[-1]}
+    return {
+        "num_pictures": len(grey),
+        "settings": output.settings,
+        "median_seconds": round(float(np.median(seconds)), 4),
+        "ciede2000_share_at_colorfulness_share": at,
+        "by_saturation": {str(value): rows[str(value)] for value in saturations},
+        "baselines": {name: rows[name] for name in BASELINES},
+    }
+
+
+def print_table(results: dict[str, Any]) -> None:
+    """One row a model and saturation, the baselines first."""
+    print(f"{'':28}{'CIEDE2000':>10}{'of grey':>9}{'colorful':>10}{'beats grey':>12}")
+    first = next(iter(results.values()))
+    rows = list(first["baselines"].items())
+    for model, result in results.items():
+        rows += [(f"{model} x{value}", row) for value, row in result["by_saturation"].items()]
+    for name, row in rows:
+        print(
+            f"{name:28}{row['ciede2000']:10.2f}{row['ciede2000_share']:9.3f}"
+            f"{row['colorfulness_share']:10.3f}{row['better_than_grey']:12.1%}"
+        )
+    print(f"{first['num_pictures']} pictures")
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """The curves of all models in one picture."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for model, result in results.items():
+        rows = result["by_saturation"].values()
+        axes.plot(
+            [row["colorfulness_share"] for row in rows], [row["ciede2000_share"] for row in rows], "o-", label=model
+        )
+    for name, row in next(iter(results.values()))["baselines"].items():
+        axes.plot(row["colorfulness_share"], row["ciede2000_share"], "s", label=name)
+    axes.set(
+        xlabel="colourfulness, share of the truth's (right is more vivid)",
+        ylabel="CIEDE2000, share of grey's (lower is nearer)",
+        title=f"{next(iter(results.values()))['num_pictures']} photographs",
+        xlim=(-0.05, 1.6),
+        ylim=(0.8, 1.6),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> int:
+    """Command-line entry."""
+    parser = argparse.ArgumentParser(prog="python -m training.benchmarks.quality", description=__doc__)
+    parser.add_argument("photos", type=Path, help="folder or .zip of colour photographs never trained on")
+    parser.add_argument("models", nargs="+", help="catalog ids or folders of weights")
+    parser.add_argument("--saturations", type=float, nargs="+", default=SATURATIONS)
+    parser.add_argument("--render-factor", type=int)
+    parser.add_argument("--flip-average", action="store_true", help="mean of the picture and its mirror image")
+    parser.add_argument("--limit", type=int, help="only the first so many pictures")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, help="a PNG of the curves; needs matplotlib")
+    options = parser.parse_args()
+    settings = {} if options.render_factor is None else {"render_factor": options.render_factor}
+    results = {}
+    try:
+        for model in options.models:
+            pipeline = load_pipeline(model)
+            if options.flip_average and isinstance(pipeline, FeedforwardPipeline):
+                pipeline.flip_average = True
+            results[model] = measure(pipeline, options.photos, options.saturations, settings, options.limit)
+    except AutochromeError as error:
+        print(f"quality: error: {error}", file=sys.stderr)
+        return 2
+    print_table(results)
+    if options.json:
+        write_json(results, options.json)
+    if options.plot:
+        plot(results, options.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
