@@ -27,6 +27,7 @@ import torch
 import yaml
 
 from autochrome.errors import CatalogError, SettingError, UnavailableError
+from autochrome.models.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from autochrome.pipelines import FeedforwardPipeline, Pipeline, Setting
 
 PACKAGE_DIR = Path(__file__).resolve().parent
@@ -69,8 +70,9 @@ class Row:
             )
         if self.device == "accelerator" and not torch.cuda.is_available():
             return "It needs a GPU, and there is none here."
-        if not (self.source / "config.json").is_file():
-            return f"Its weights are not installed: there is no {self.source / 'config.json'}."
+        for name in (CONFIG_NAME, WEIGHTS_NAME):
+            if not (self.source / name).is_file():
+                return f"Its weights are not installed: there is no {self.source / name}."
         return None
 
     def load_pipeline(self, *, device: str | None = None) -> Pipeline:

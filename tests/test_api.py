@@ -65,9 +65,7 @@ def test_colorize_measures_a_color_upload_by_its_own_colors(client: gradio_clien
     assert report["ssim"] == pytest.approx(grey["ssim"], abs=0.01)
 
 
-def test_colorize_measures_by_a_reference(
-    client: gradio_client.Client, grey_photo: Path, tmp_path: Path
-) -> None:
+def test_colorize_measures_by_a_reference(client: gradio_client.Client, grey_photo: Path, tmp_path: Path) -> None:
     reference = tmp_path / "reference.png"
     PIL.Image.fromarray(skimage.data.astronaut()).resize((203, 131)).save(reference)
     _, report = colorize(client, grey_photo, reference=handle_file(reference))
@@ -91,10 +89,8 @@ def test_evaluate(client: gradio_client.Client, color_photo: Path) -> None:
     assert same["baselines"]["grey"]["ciede2000"] > 5
 
 
-def test_evaluate_refuses_different_sizes(
-    client: gradio_client.Client, color_photo: Path, grey_photo: Path
-) -> None:
-    with pytest.raises(gradio_client.exceptions.AppError, match="prediction is 150 × 100 .* reference 203 × 131"):
+def test_evaluate_refuses_different_sizes(client: gradio_client.Client, color_photo: Path, grey_photo: Path) -> None:
+    with pytest.raises(gradio_client.exceptions.AppError, match=r"prediction is 150 × 100 .* reference 203 × 131"):
         client.predict(handle_file(color_photo), handle_file(grey_photo), api_name="/evaluate")
 
 
@@ -133,7 +129,7 @@ def test_bad_settings_get_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(b"", "is empty"), (b"not a picture at all", "cannot be read"), (None, "cannot be read")]
+    ("content", "sentence"), [(b"", "is empty"), (b"not a picture at all", "cannot be read"), (None, "cut-off")]
 )
 def test_bad_files_get_one_sentence(
     client: gradio_client.Client, grey_photo: Path, tmp_path: Path, content: bytes | None, sentence: str
@@ -153,9 +149,10 @@ def test_the_servers_own_files_are_out_of_reach(server_url: str, tmp_path: Path)
     secret = tmp_path / "secret.png"
     PIL.Image.new("RGB", (20, 20), "red").save(secret)
     for given in ({"path": str(secret)}, {"path": str(secret), "meta": {"_type": "gradio.FileData"}}):
-        answer = call(server_url, "colorize", [given])
+        answer = call(server_url, "colorize", image=given)
         assert answer.startswith("event: error"), answer
         assert "complete" not in answer
+    assert "image must be an uploaded picture" in call(server_url, "colorize", image={"path": str(secret)})
 
 
 def test_private_events_are_closed_to_programs(client: gradio_client.Client, server_url: str) -> None:
@@ -164,24 +161,25 @@ def test_private_events_are_closed_to_programs(client: gradio_client.Client, ser
     assert not api["unnamed_endpoints"]
     parameters = api["named_endpoints"]["/colorize"]["parameters"]
     assert " ".join(each["parameter_name"] for each in parameters) == (
-        "image model prompt negative_prompt merge_lightness render_factor saturation steps guidance_scale seed reference"
+        "image model prompt negative_prompt merge_lightness render_factor saturation steps guidance_scale seed "
+        "reference"
     )
 
 
 def test_plain_http(server_url: str, grey_photo: Path) -> None:
     with grey_photo.open("rb") as file:
         (path,) = httpx.post(f"{server_url}gradio_api/upload", files={"files": file}).raise_for_status().json()
-    answer = call(server_url, "colorize", [{"path": path}, "tiny-two"])
+    answer = call(server_url, "colorize", image={"path": path}, model="tiny-two")
     assert answer.startswith("event: complete"), answer
     picture, report = json.loads(answer.split("data: ", 1)[1])
     assert report["model"] == "tiny-two"
     assert httpx.get(picture["url"]).raise_for_status().content.startswith(b"\x89PNG")
 
 
-def call(server_url: str, endpoint: str, data: list[Any]) -> str:
-    """The event stream of one call, as `curl` shows it."""
-    address = f"{server_url}gradio_api/call/{endpoint}"
-    event = httpx.post(address, json={"data": data}).raise_for_status().json()["event_id"]
+def call(server_url: str, endpoint: str, **values: Any) -> str:
+    """The event stream of one call with named values, as `curl` shows it."""
+    address = f"{server_url}gradio_api/call/v2/{endpoint}"
+    event = httpx.post(address, json=values).raise_for_status().json()["event_id"]
     return httpx.get(f"{address}/{event}", timeout=30).text
 
 

@@ -201,7 +201,7 @@ def test_an_interrupt_leaves_nothing_half_written(model: str, tmp_path: Path) ->
     with subprocess.Popen(
         [*command, str(tmp_path / "photos"), "--json", str(report)], stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (tmp_path / "out" / "001.png").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGINT)

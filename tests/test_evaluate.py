@@ -7,9 +7,9 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 import pytest
 import skimage.data
@@ -21,6 +21,7 @@ from autochrome.metrics import METRICS, ciede2000, score
 from autochrome.metrics.baselines import grey_baseline
 
 Run = Callable[..., tuple[int, str, str]]
+Pixels = npt.NDArray[np.uint8]
 
 
 @pytest.fixture
@@ -37,21 +38,23 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
-def pixels(index: int, size: tuple[int, int] = (40, 30)) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+def pixels(index: int, size: tuple[int, int] = (40, 30)) -> Pixels:
     """A piece of a photograph, another one for another index."""
     width, height = size
-    return skimage.data.astronaut()[5 * index : 5 * index + 3 * height : 3, 150 : 150 + 3 * width : 3]
+    photo: Pixels = skimage.data.astronaut()
+    return photo[5 * index : 5 * index + 3 * height : 3, 150 : 150 + 3 * width : 3]
 
 
-def dull(picture: "np.ndarray[Any, np.dtype[np.uint8]]") -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    return (0.5 * picture + 0.5 * picture.mean(axis=-1, keepdims=True)).round().astype(np.uint8)
+def dull(picture: Pixels) -> Pixels:
+    halved: Pixels = (0.5 * picture + 0.5 * picture.mean(axis=-1, keepdims=True)).round().astype(np.uint8)
+    return halved
 
 
-def tensor(picture: "np.ndarray[Any, np.dtype[np.uint8]]") -> torch.Tensor:
+def tensor(picture: Pixels) -> torch.Tensor:
     return torch.from_numpy(picture.copy()).movedim(-1, 0)[None] / 255
 
 
-def save(picture: "np.ndarray[Any, np.dtype[np.uint8]]", path: Path) -> None:
+def save(picture: Pixels, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(picture).save(path)
 
@@ -204,6 +207,7 @@ def test_alpha_and_sixteen_bits_are_read(run: Run, tmp_path: Path) -> None:
         ("absent", "references", "absent does not exist; give pictures, folders or .zip archives"),
         ("empty", "references", "empty holds no pictures"),
         ("references/one.bmp", "references", "one.bmp is one file; evaluate compares two folders or .zip archives"),
+        ("damaged.zip", "references", r"damaged\.zip holds no picture that can be read: .*not a .zip archive"),
         ("other", "references", "has the name of one of .*the first are 'four' and 'deep/three'.*must be the same"),
     ],
 )
@@ -211,6 +215,7 @@ def test_wrong_usage(
     folders: tuple[Path, Path], run: Run, tmp_path: Path, predictions: str, references: str, text: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged.zip").write_bytes(b"PK but not really")
     save(pixels(0), tmp_path / "other" / "four.png")
     with pytest.raises(DataError, match=text):
         run(tmp_path / predictions, "--reference", tmp_path / references)
@@ -224,5 +229,5 @@ def test_two_pictures_of_one_name_are_refused(folders: tuple[Path, Path], run: R
 
 def test_a_report_that_cannot_be_written(folders: tuple[Path, Path], run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write .*report.json"):
+    with pytest.raises(DataError, match=r"cannot write .*report\.json"):
         run(folders[0], "--reference", folders[1], "--json", tmp_path / "file" / "report.json")

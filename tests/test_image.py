@@ -358,11 +358,13 @@ def test_write_png(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(read_picture(path)), np.asarray(picture))
 
 
-def test_write_png_in_a_missing_folder(tmp_path: Path) -> None:
+def test_write_png_makes_the_folder_unless_a_file_is_in_its_place(tmp_path: Path) -> None:
+    write_png(photo(), tmp_path / "new" / "out.png")
+    assert read_picture(tmp_path / "new" / "out.png").size == photo().size
     with pytest.raises(
-        DataError, match=r"cannot write '.*out\.png': No such file or directory; give a path in a folder"
+        DataError, match=r"cannot write '.*below\.png': .+; give a path in a folder that can be written"
     ):
-        write_png(photo(), tmp_path / "no" / "out.png")
+        write_png(photo(), tmp_path / "new" / "out.png" / "below.png")
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from skimage.data import astronaut
 
 from autochrome.catalog import Row, load_catalog
 from autochrome.color import rgb_to_lab
-from autochrome.errors import ModelError, PictureError, SettingError
+from autochrome.errors import ModelError, PictureError, SettingError, UnavailableError
 from autochrome.image import picture_to_tensor
 from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
 from autochrome.pipelines import FeedforwardPipeline, Picture
@@ -241,6 +241,12 @@ def test_prediction_is_an_ordinary_tensor_inside_srgb(pipe: FeedforwardPipeline,
     ab = strong.predict(strong.prepare_lightness(photo, 7))
     assert ab.abs().max() == 110
     assert not ab.is_inference()
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "abacus"])
+def test_a_device_that_is_not_here(device: str) -> None:
+    with pytest.raises(UnavailableError, match=f"the device '{device}' cannot be used here; leave it out, or try 'cpu"):
+        FeedforwardPipeline(make_model(), device=device)
 
 
 def test_from_folder_takes_the_folders_name(tmp_path: Path, photo: PIL.Image.Image) -> None:

@@ -10,6 +10,9 @@ from autochrome.color import AB_SCALE, lab_to_rgb, merge_lab
 from autochrome.metrics.ciede2000 import ciede2000_lab
 from autochrome.metrics.colorfulness import colorfulness
 
+_MAX_SLOPE = 2.0
+"""CIEDE2000 a Lab unit; it is at most about 1 where colors are neither grey nor opposite."""
+
 
 @dataclass
 class LossInput:
@@ -36,8 +39,15 @@ def smooth_l1_ab(data: LossInput) -> Tensor:
 
 
 def ciede2000_ab(data: LossInput) -> Tensor:
-    """Mean CIEDE2000 under the true L*: the measure itself (Sharma, Wu and Dalal 2005)."""
-    return ciede2000_lab(_lab(data, data.prediction), _lab(data, data.target)).mean()
+    """Mean CIEDE2000 under the true L*: the measure itself (Sharma, Wu and Dalal 2005).
+
+    Near grey its slope towards a vivid blue has no bound; here a pixel pulls at most `_MAX_SLOPE` times its share.
+    """
+    lab = _lab(data, data.prediction)
+    if lab.requires_grad:
+        limit = _MAX_SLOPE * 3 / lab.numel()
+        lab.register_hook(lambda gradient: gradient.clamp(-limit, limit))
+    return ciede2000_lab(lab, _lab(data, data.target)).mean()
 
 
 def colorfulness_floor(data: LossInput) -> Tensor:

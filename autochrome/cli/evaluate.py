@@ -76,7 +76,7 @@ class Matches:
 
 
 def match(predictions: Path, reference: Path) -> Matches:
-    """Pair the pictures of two folders or archives by relative path without suffix, in the reference's order.
+    """Pair the pictures of two folders or archives by relative path without suffix, sorted by it.
 
     Raises:
         DataError: one is no folder or archive, holds no pictures, or they have no name in common.
@@ -84,15 +84,14 @@ def match(predictions: Path, reference: Path) -> Matches:
     found, wanted = _select(predictions), _select(reference)
     ours = {str(item.result.with_suffix("")): item for item in found.items}
     truth = {str(item.result.with_suffix("")): item for item in wanted.items}
-    pairs = [(name, ours[name], item) for name, item in truth.items() if name in ours]
+    pairs = [(name, ours[name], truth[name]) for name in sorted(truth.keys() & ours.keys())]
     if not pairs:
-        examples = f"the first are {min(ours, default='none')!r} and {min(truth, default='none')!r}"
+        examples = f"the first are {min(ours)!r} and {min(truth)!r}"
         raise DataError(
             f"no picture of {predictions} has the name of one of {reference} ({examples}); "
             "the paths inside the two must be the same, but for the suffix"
         )
-    missing = [name for name in truth if name not in ours]
-    extra = [name for name in ours if name not in truth]
+    missing, extra = sorted(truth.keys() - ours.keys()), sorted(ours.keys() - truth.keys())
     return Matches(pairs, missing, extra, found.refused + wanted.refused)
 
 
@@ -101,7 +100,11 @@ def _select(path: Path) -> "Selection":
 
     if path.exists() and not path.is_dir() and path.suffix.lower() != ".zip":
         raise DataError(f"{path} is one file; evaluate compares two folders or .zip archives of pictures")
-    return select([path], _NOWHERE)
+    selection = select([path], _NOWHERE)
+    if not selection.items:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.refused[:3])
+        raise DataError(f"{path} holds no picture that can be read: {reasons}")
+    return selection
 
 
 def _score_all(pairs: Sequence[tuple[str, "Item", "Item"]], names: Sequence[str]) -> Iterator[tuple[str, "Rows | str"]]:

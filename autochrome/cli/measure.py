@@ -13,15 +13,12 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, cast
 
-from autochrome.errors import AutochromeError
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see autochrome/cli/__init__.py
-
 import numpy as np
 import PIL.Image
 import torch
 
 from autochrome.catalog import load_catalog, load_pipeline
+from autochrome.errors import AutochromeError
 from autochrome.image import working_size
 from autochrome.pipelines import FeedforwardPipeline
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR

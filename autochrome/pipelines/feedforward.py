@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autochrome.color import AB_SCALE
-from autochrome.errors import ModelError
+from autochrome.errors import ModelError, UnavailableError
 from autochrome.image import picture_to_lightness, resize, working_size
 from autochrome.models import Colorizer, load_colorizer
 from autochrome.pipelines.base import ColorizationOutput, Picture, Pipeline, Progress, render
@@ -48,12 +48,19 @@ class FeedforwardPipeline(Pipeline):
             settings: defaults and ranges that differ from `SETTINGS`.
             device: by default "cuda" where there is one, else "cpu".
             flip_average: predict the picture and its mirror image and take the mean: twice the time, calmer color.
+
+        Raises:
+            UnavailableError: there is no such device here.
         """
         self.model_id = model_id
         self.settings = {**self.SETTINGS, **(settings or {})}
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.flip_average = flip_average
-        self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        try:
+            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            on_device = model.eval().requires_grad_(False).to(self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise UnavailableError(f"the device {device!r} cannot be used here; leave it out, or try 'cpu'") from error
+        self.model = on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_folder(

@@ -43,13 +43,13 @@ class Controls:
 
     def updates_for(self, row: Row) -> dict[Any, Any]:
         """Fit all controls to a model."""
-        return {getattr(self, name): gr.update(**values) for name, values in _values_for(row).items()}
+        return {getattr(self, name): gr.update(**values) for name, values in control_values(row).items()}
 
 
 def build_controls(studio: Studio) -> Controls:
     """Lay out the controls in the `gr.Blocks` that is being built, as they fit the default model."""
     row = studio.default_row()
-    values = _values_for(row)
+    values = control_values(row)
     loadable = [(each.name, each.id) for each in studio.catalog if each.unavailable_reason() is None]
     with gr.Group():
         model = gr.Dropdown(
@@ -105,7 +105,7 @@ def build_controls(studio: Studio) -> Controls:
     )  # fmt: skip
 
 
-def _values_for(row: Row) -> dict[str, dict[str, Any]]:
+def control_values(row: Row) -> dict[str, dict[str, Any]]:
     """Values and limits of the controls for a model, by the control's name."""
     values: dict[str, dict[str, Any]] = {
         "note": {"value": f"<p>{escape(row.description)}</p>"},

@@ -16,8 +16,8 @@ MAX_MEASURED_PIXELS = 1_000_000
 MAX_EVALUATED_PIXELS = 25_000_000
 COMPARED = ("psnr", "ssim", "ciede2000")
 SSIM_WINDOW_PX = 11
-IN_COLOR_SPREAD = 2.5
-"""Lab units. Greys have a spread of 0, toned prints about 1, color photographs 4 and more."""
+IN_COLOR_SPREAD = 3.0
+"""Lab units. Of 250 color photographs 98 % have more; greys have 0, JPEGs of strongly toned sepia prints up to 2.8."""
 
 
 class Yardstick:
@@ -90,12 +90,15 @@ def evaluate(prediction: bytes, reference: bytes) -> dict[str, Any]:
 def is_in_color(picture: PIL.Image.Image) -> bool:
     """Whether a picture has colors of its own: neither grey nor a print in one tone, such as sepia.
 
-    A tone lies along one line of the a*b* plane; colors spread to its sides too. So the spread (standard deviation,
-    Lab units) along the narrowest direction decides.
+    In a toned print the color follows from the lightness. So the spread of a*b* around its mean at each lightness
+    (standard deviation, steps of 5 L*) decides.
     """
     small = picture.convert("RGB").resize((128, 128), PIL.Image.Resampling.BOX)
-    ab = rgb_to_lab(picture_to_tensor(small))[0, 1:].flatten(1).double().numpy()
-    return float(np.sqrt(max(np.linalg.eigvalsh(np.cov(ab))[0], 0.0))) > IN_COLOR_SPREAD
+    lightness, *ab = rgb_to_lab(picture_to_tensor(small))[0].flatten(1).double().numpy()
+    steps = (lightness / 5).astype(int)
+    counts = np.maximum(np.bincount(steps), 1)
+    residues = [channel - (np.bincount(steps, channel) / counts)[steps] for channel in ab]
+    return float(np.sqrt(sum((residue**2).mean() for residue in residues))) > IN_COLOR_SPREAD
 
 
 def check_same_size(name: str, picture: PIL.Image.Image, other_name: str, other: PIL.Image.Image) -> None:
