@@ -87,12 +87,18 @@ def rgb_to_lightness(rgb: Tensor) -> Tensor:
     """L* (0..100) of gamma-coded sRGB `(..., 3, H, W)`, as `(..., 1, H, W)`, without computing a* and b*."""
     _require_channels("rgb", rgb, 3)
     luminance = _apply_matrix(_RGB_TO_XYZ[1:2], srgb_to_linear(rgb))
-    return 116 * _f(luminance / _WHITE[1]) - 16
+    return luminance_to_lightness(luminance / _WHITE[1])
+
+
+def luminance_to_lightness(luminance: Tensor) -> Tensor:
+    """L* (0..100) of linear-light luminance Y in 0..1, any shape (CIE 15:2004, equation 8.3)."""
+    _require_float("luminance", luminance)
+    return 116 * _f(luminance) - 16
 
 
 def grey_to_lightness(grey: Tensor) -> Tensor:
     """L* (0..100) of a gamma-coded grey value in 0..1, any shape: the inverse of `lightness_to_grey`."""
-    return 116 * _f(srgb_to_linear(grey)) - 16
+    return luminance_to_lightness(srgb_to_linear(grey))
 
 
 def lightness_to_grey(lightness: Tensor) -> Tensor:

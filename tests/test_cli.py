@@ -9,8 +9,6 @@ import pytest
 
 from autochrome import __version__
 from autochrome.cli import main
-from autochrome.cli.files import write_json
-from autochrome.errors import DataError
 from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
 
 
@@ -56,17 +54,6 @@ def test_models_as_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["id"] for row in rows] == ["gan-artistic", "cnn-classic"]
     assert rows[0]["settings"]["seed"] == {"default": 0, "min": 0, "max": 4294967295}
     assert rows[0]["source"] == "weights/gan-artistic"
-
-
-def test_json_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "out.json"
-    write_json({"a": "é"}, path)
-    assert json.loads(path.read_text(encoding="utf-8")) == {"a": "é"}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json({"a": float("nan")}, path)
-    assert [entry.name for entry in path.parent.iterdir()] == ["out.json"]
-    with pytest.raises(DataError, match=r"cannot write .*out\.json/no: .*; choose another place for --json"):
-        write_json({}, path / "no")
 
 
 def test_benchmark_measures_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

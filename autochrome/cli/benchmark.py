@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from autochrome.cli.files import write_json
 from autochrome.errors import UnavailableError
+from autochrome.files import write_json
 
 PICTURES = {"512x512": (512, 512), "12-megapixel": (4000, 3000)}
 _MB = 1024 * 1024

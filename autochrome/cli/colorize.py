@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from autochrome.catalog import load_pipeline
-    from autochrome.cli.files import write_json
     from autochrome.cli.inputs import select
+    from autochrome.files import write_json
 
     selection = select(args.inputs, args.output)
     pipeline = load_pipeline(args.model)

@@ -40,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Score every prediction that has a reference; a bad one is named at the end and stops nothing."""
-    from autochrome.cli.files import write_json
+    from autochrome.files import write_json
     from autochrome.metrics import METRICS, require_metrics
     from autochrome.metrics.summary import summarize
 

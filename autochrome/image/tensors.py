@@ -62,13 +62,7 @@ def strip_to_lightness(picture: Image.Image, top: int, bottom: int) -> Tensor:
     luminance = luminances[0].take(red)
     luminance += luminances[1].take(green)
     luminance += luminances[2].take(blue)
-    return _luminance_to_lightness(torch.from_numpy(luminance)).clamp_(0, 100)[None, None]
-
-
-def _luminance_to_lightness(luminance: Tensor) -> Tensor:
-    """L* of linear-light luminance Y in 0..1 (CIE 15:2004, equations 8.3 and 8.6)."""
-    dark = (6 / 29) ** 3
-    return torch.where(luminance > dark, 116 * luminance.clamp_min(dark) ** (1 / 3) - 16, luminance * (29 / 3) ** 3)
+    return color.luminance_to_lightness(torch.from_numpy(luminance)).clamp_(0, 100)[None, None]
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from autochrome.errors import ModelError
+from autochrome.files import replacing, write_json
 from autochrome.models.generator import Colorizer, ColorizerConfig
 
 CONFIG_NAME = "config.json"
@@ -16,18 +17,14 @@ WEIGHTS_NAME = "model.safetensors"
 
 def save_colorizer(model: Colorizer, folder: Path) -> None:
     """Write a model's architecture and its weights (float16); each file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for name, value in model.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    weights = folder / f".{WEIGHTS_NAME}.partial"
-    save_file(tensors, weights, metadata={"format": "pt"})
-    weights.replace(folder / WEIGHTS_NAME)
-    config = folder / f".{CONFIG_NAME}.partial"
-    config.write_text(json.dumps(model.config.to_dict(), indent=2) + "\n", encoding="utf-8")
-    config.replace(folder / CONFIG_NAME)
+    with replacing(folder / WEIGHTS_NAME) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+    write_json(model.config.to_dict(), folder / CONFIG_NAME)
 
 
 def load_colorizer(folder: Path) -> Colorizer:
