@@ -72,7 +72,7 @@ class Row:
             return "It needs a GPU, and there is none here."
         for name in (CONFIG_NAME, WEIGHTS_NAME):
             if not (self.source / name).is_file():
-                return f"Its weights are not installed: there is no {self.source / name}."
+                return f"Its weights are not installed: there is no {_show_source(self.source)}/{name}."
         return None
 
     def load_pipeline(self, *, device: str | None = None) -> Pipeline:

@@ -192,6 +192,8 @@ def test_controls_open_for_what_a_model_takes(tiny_catalog: Catalog) -> None:
     values = control_values(listening)
     assert values["prompt"]["interactive"] is True
     assert values["steps"] == {"visible": True, "value": 8, "minimum": 1, "maximum": 50, "step": 1}
+    drawing = replace(plain, kind="diffusion")
+    assert [control_values(row)["seed"]["visible"] for row in (plain, drawing)] == [False, True]
 
 
 def test_descriptions_are_text(tiny_catalog: Catalog) -> None:

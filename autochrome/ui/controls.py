@@ -120,7 +120,8 @@ def control_values(row: Row) -> dict[str, dict[str, Any]]:
     }
     for name in NUMBERS:
         values[name] = {"visible": False}
-        if name in row.settings:
+        # A network of one pass takes a seed, as every model does, but draws nothing: no control for what changes nothing.
+        if name in row.settings and not (name == "seed" and row.kind == "feedforward"):
             setting = row.settings[name]
             values[name] = {
                 "visible": True, "value": setting.default, "minimum": setting.minimum, "maximum": setting.maximum
