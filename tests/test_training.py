@@ -107,6 +107,24 @@ def test_resume_after_a_kill_gives_the_same_weights(recipe: Path) -> None:
     assert list((runs / "whole" / "tensorboard").iterdir())
 
 
+def test_two_processes_share_each_batch(recipe: Path) -> None:
+    """The same script under `accelerate launch`: as many pictures in all, one log, one model."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    arguments = ["-m", "training.train_gan", str(recipe), "name=pair", "mixed_precision=fp32"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, *plain, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
+    runs = recipe.parent / "runs"
+    lines = [json.loads(line) for line in (runs / "pair" / "log.jsonl").read_text().splitlines()]
+    assert [line["num_pictures"] for line in lines if line["kind"] == "validation"] == [72], (
+        "one process writes the log"
+    )
+    assert load_colorizer(runs / "pair" / "model").config == ColorizerConfig.tiny()
+
+
 def test_a_second_run_does_not_overwrite_the_first(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = Colorizer(ColorizerConfig.tiny())
     folder = recipe.parent / "runs" / "taken"
@@ -147,7 +165,7 @@ def test_every_recipe_resolves(path: Path, photos: Path) -> None:
         (["photos=???"], "leaves open: photos"),
         (["phases=[]"], "phases is empty"),
         (["phases.0.losses=null"], "losses"),
-        (["mixed_precision=int8"], "mixed_precision must be one of auto, no, bf16, fp16; got 'int8'"),
+        (["mixed_precision=int8"], "mixed_precision must be one of auto, fp32, bf16, fp16; got 'int8'"),
         (["validation_share=1"], "validation_share must lie between 0 and 1"),
         (["crop_scale=[1.0,0.5]"], "crop_scale must be two rising shares"),
         (["init_from=a", "backbone_weights=b"], "contradict each other"),

@@ -82,7 +82,7 @@ class TrainConfig:
     checkpoint_every_kimg: float = 20.0
     """How often a checkpoint to resume from is written, in thousands of pictures."""
     mixed_precision: str = "auto"
-    """`no`, `bf16`, `fp16`, or `auto`: bf16 where the device computes it natively (asked, never assumed), else `no`."""
+    """`fp32`, `bf16`, `fp16`, or `auto`: bf16 where the device computes it natively (asked, never assumed), else fp32."""
     channels_last: bool = True
     """Keep tensors channels-last: much faster on CPUs and tensor cores."""
     seed: int = 0
@@ -161,7 +161,7 @@ def _check(config: TrainConfig) -> None:
     for name, value in positive.items():
         if value <= 0:
             raise SettingError(f"{name} must be above 0, got {value}")
-    allowed = {"mixed_precision": ("auto", "no", "bf16", "fp16"), "optimizer": ("adamw", "adam")}
+    allowed = {"mixed_precision": ("auto", "fp32", "bf16", "fp16"), "optimizer": ("adamw", "adam")}
     for name, choices in allowed.items():
         if getattr(config, name) not in choices:
             raise SettingError(f"{name} must be one of {', '.join(choices)}; got {getattr(config, name)!r}")

@@ -68,7 +68,7 @@ def choose_precision(config: TrainConfig) -> str:
         return config.mixed_precision
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no"
+    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
 
 
 def build_model(config: TrainConfig) -> Colorizer:
@@ -167,7 +167,7 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
     """Run the recipe; returns the folder of the finished model."""
     torch.manual_seed(config.seed)
     precision = choose_precision(config)
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
     folder = Path(config.output_dir) / config.name
     schedule = Schedule(config)
     recipe = config_to_yaml(config)
