@@ -82,7 +82,7 @@ class TrainConfig:
     checkpoint_every_kimg: float = 20.0
     """How often a checkpoint to resume from is written, in thousands of pictures."""
     mixed_precision: str = "auto"
-    """`fp32`, `bf16`, `fp16`, or `auto`: bf16 where the device computes it natively (asked, never assumed), else fp32."""
+    """`fp32`, `bf16`, `fp16`, or `auto`: bf16 where the device has it (asked, never assumed), else fp32."""
     channels_last: bool = True
     """Keep tensors channels-last: much faster on CPUs and tensor cores."""
     seed: int = 0
