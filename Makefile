@@ -29,6 +29,7 @@ check: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy app.py autochrome training tests
+	$(BIN)/mypy --explicit-package-bases metric_spaces
 	$(BIN)/python -m pytest tests/test_house.py
 
 bench: .venv/.installed

@@ -23,6 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
+            temporary.chmod(0o644)  # some libraries write files that only their owner may read
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

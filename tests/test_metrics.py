@@ -1,5 +1,6 @@
 """The measures against scikit-image and the papers' formulas, their baselines and their input checks."""
 
+import importlib
 import math
 from collections.abc import Callable
 
@@ -16,19 +17,28 @@ from torch import Tensor
 from autochrome.color import rgb_to_lab, rgb_to_lightness
 from autochrome.errors import InputError, SettingError
 from autochrome.metrics import (
+    CONVENTIONS,
+    EXTRA_METRICS,
     METRICS,
+    SET_METRICS,
+    Comparison,
     colorfulness,
     colorfulness_abs,
     delta_colorfulness,
+    delta_colorfulness_of_means,
     lightness_error,
     psnr,
     require_metrics,
     score,
+    score_comparison,
     ssim,
 )
 from autochrome.metrics.baselines import TINT_AB, grey_baseline, tint_baseline
+from autochrome.metrics.ciede2000 import ciede2000_above_10_of, ciede2000_of
 from autochrome.metrics.psnr import MAX_PSNR_DB
-from autochrome.metrics.summary import score_with_baselines, summarize
+
+comparison_module = importlib.import_module("autochrome.metrics.comparison")
+strips_module = importlib.import_module("autochrome.metrics.strips")
 
 PHOTOS = [data.astronaut, data.coffee, data.chelsea]
 Array = npt.NDArray[np.float64]
@@ -158,7 +168,8 @@ def test_a_batch_is_scored_as_its_single_pictures(name: str) -> None:
 def test_properties_of_every_metric(size: tuple[int, int], seed: int, batch: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     prediction, reference = (torch.rand(batch, 3, *size, generator=generator) for _ in range(2))
-    best = {"psnr": MAX_PSNR_DB, "ssim": 1.0, "ciede2000": 0.0, "delta_colorfulness": 0.0, "lightness_error": 0.0}
+    no_difference = ("ciede2000", "ciede2000_above_10", "delta_colorfulness", "lightness_error", "color_bleeding")
+    best = {"psnr": MAX_PSNR_DB, "ssim": 1.0, "hue_histogram_distance": 0.0, **dict.fromkeys(no_difference, 0.0)}
     for name, metric in METRICS.items():
         value = metric(prediction, reference)
         assert value.shape == (batch,)
@@ -167,13 +178,13 @@ def test_properties_of_every_metric(size: tuple[int, int], seed: int, batch: int
             torch.testing.assert_close(
                 metric(reference, reference), torch.full((batch,), best[name]), atol=1e-4, rtol=0
             )
-        if name in ("psnr", "ssim", "ciede2000", "lightness_error"):
+        if name in ("psnr", "ssim", "ciede2000", "ciede2000_above_10", "lightness_error", "hue_histogram_distance"):
             torch.testing.assert_close(metric(reference, prediction), value, rtol=1e-4, atol=1e-4)
         if name in ("ciede2000", "lightness_error", "colorfulness", "colorfulness_abs"):
             assert (value > 0).all()
 
 
-@pytest.mark.parametrize("name", ["psnr", "ssim", "ciede2000", "delta_colorfulness", "lightness_error"])
+@pytest.mark.parametrize("name", [name for name in METRICS if name not in ("colorfulness", "colorfulness_abs")])
 def test_different_sizes_are_named(name: str) -> None:
     with pytest.raises(InputError, match="prediction is 20 x 30 pixels and reference is 30 x 20; metrics compare"):
         METRICS[name](torch.zeros(1, 3, 30, 20), torch.zeros(1, 3, 20, 30))
@@ -220,7 +231,10 @@ def test_score_gives_the_chosen_metrics_as_numbers() -> None:
 
 
 def test_unknown_metrics_are_refused_with_the_list() -> None:
-    known = "psnr, ssim, ciede2000, colorfulness, colorfulness_abs, delta_colorfulness, lightness_error"
+    known = (
+        "psnr, ssim, ciede2000, ciede2000_above_10, colorfulness, colorfulness_abs, delta_colorfulness, "
+        "lightness_error, color_bleeding, hue_histogram_distance, lpips"
+    )
     with pytest.raises(SettingError, match=f"unknown metric 'fid', 'x'; choose from {known}"):
         require_metrics(["psnr", "fid", "x"])
     with pytest.raises(SettingError, match=f"no metric given; choose from {known}"):
@@ -228,28 +242,81 @@ def test_unknown_metrics_are_refused_with_the_list() -> None:
     assert require_metrics(["ssim", "psnr", "ssim"]) == ["ssim", "psnr"]
 
 
-def test_summary_of_hand_made_scores() -> None:
-    def rows(ours: float, grey: float, vivid: float, delta: float) -> dict[str, dict[str, float]]:
-        prediction = {"ciede2000": ours, "colorfulness": vivid, "delta_colorfulness": delta}
-        plain = {"ciede2000": grey, "colorfulness": 0.0, "delta_colorfulness": delta - vivid}
-        return {"prediction": prediction, "grey": plain, "tint": plain}
-
-    report = summarize([("a", rows(1, 10, 20, -20)), ("b", rows(2, 10, 30, -10)), ("c", rows(9, 4, 10, 0))])
-    assert report["num_pictures"] == 3
-    assert report["metrics"]["ciede2000"] == pytest.approx(
-        {"mean": 4, "median": 2, "p5": 1.1, "p25": 1.5, "p75": 5.5, "p95": 8.3}
-    )
-    assert report["baselines"]["grey"]["ciede2000"]["mean"] == 8
-    assert report["shares"] == pytest.approx(
-        {"ciede2000_of_grey": 0.5, "better_than_grey": 2 / 3, "colorfulness_of_reference": 60 / 90}
-    )
-    assert report["pictures"][1] == {"name": "b", "ciede2000": 2, "colorfulness": 30, "delta_colorfulness": -10}
+def test_every_measure_states_its_convention() -> None:
+    assert set(CONVENTIONS) == {*METRICS, *EXTRA_METRICS, *SET_METRICS, "delta_colorfulness_of_means"}
+    assert all("\n" not in line and len(line) > 40 for line in CONVENTIONS.values())
 
 
-def test_summary_of_nothing_and_of_grey_references() -> None:
-    empty = {"num_pictures": 0, "metrics": {}, "baselines": {"grey": {}, "tint": {}}, "shares": {}, "pictures": []}
-    assert summarize([]) == empty
+def test_what_is_shared_between_metrics_changes_none() -> None:
+    """Each metric alone, all of a comparison, and a second prediction with the same reference."""
+    references = torch.cat([photo()[..., :80, :90], photo(data.coffee)[..., :80, :90]])
+    comparison = Comparison(noisy(references), references)
+    score_comparison(comparison)
+    for prediction in (noisy(references), grey_baseline(references)):
+        scores = score_comparison(comparison.against_same_reference(prediction))
+        alone = {name: metric(prediction, references).mean().item() for name, metric in METRICS.items()}
+        assert scores == pytest.approx(alone, rel=1e-6, abs=1e-6)
+    assert score_comparison(comparison) == score(noisy(references), references)
+
+
+def test_lab_and_the_map_are_computed_once() -> None:
+    """Twice the same memory, not merely the same numbers."""
+    reference = photo()
+    comparison = Comparison(noisy(reference), reference)
+    other = comparison.against_same_reference(grey_baseline(reference))
+    first, again, of_other = (next(labs) for labs in (comparison.labs(), comparison.labs(overlap=1), other.labs()))
+    assert [lab.data_ptr() for lab in first] == [lab.data_ptr() for lab in again]
+    assert first[0].data_ptr() != of_other[0].data_ptr()
+    assert first[1].data_ptr() == of_other[1].data_ptr()
+    mean, share = ciede2000_of(comparison), ciede2000_above_10_of(comparison)
+    assert mean.untyped_storage().data_ptr() == share.untyped_storage().data_ptr()
+
+
+def test_a_large_picture_is_scored_as_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above a limit nothing is kept, and strips are many: the same numbers."""
+    reference = photo(step=2)
+    expected = score(noisy(reference), reference)
+    monkeypatch.setattr(comparison_module, "_MAX_KEPT_PIXELS", 0)
+    monkeypatch.setattr(strips_module, "_STRIP_PIXELS", 5000)
+    assert score(noisy(reference), reference) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 3, 2), (2, 3, 4, 9)])
+def test_tiny_pictures(shape: tuple[int, ...]) -> None:
+    """All measures work down to one pixel, but for the two with a window, which say so."""
+    prediction, reference = torch.rand(shape, generator=torch.Generator().manual_seed(0)), torch.full(shape, 0.25)
+    for name, metric in METRICS.items():
+        if name in ("ssim", "color_bleeding"):
+            with pytest.raises(InputError, match=f"{name} needs pictures of at least .* leave {name} out"):
+                metric(prediction, reference)
+        else:
+            assert torch.isfinite(metric(prediction, reference)).all()
+
+
+@pytest.mark.parametrize("color", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.5, 0.5, 0.5), (1.0, 0.0, 0.0), (0.2, 0.3, 0.9)])
+def test_pictures_of_one_color(color: tuple[float, float, float]) -> None:
+    flat = torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, 20, 30)
+    same = score(flat, flat)
+    expected = {"psnr": MAX_PSNR_DB, "ssim": 1, "ciede2000": 0, "ciede2000_above_10": 0, "delta_colorfulness": 0}
+    expected |= {"lightness_error": 0, "color_bleeding": 0, "hue_histogram_distance": 0}
+    assert {name: same[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+    assert all(math.isfinite(value) for value in score(flat, photo()[..., :20, :30]).values())
+    assert all(math.isfinite(value) for value in score(photo()[..., :20, :30], flat).values())
+
+
+def test_grey_references() -> None:
+    """Nothing to be missed, all the more to be invented."""
     grey = grey_baseline(photo())
-    report = summarize([("grey", score_with_baselines(noisy(grey), grey, ["ciede2000", "psnr"]))])
-    assert report["baselines"]["grey"]["ciede2000"]["mean"] < 1e-3
-    assert report["shares"]["better_than_grey"] == 0
+    exact, colored = score(grey, grey), score(photo(), grey)
+    assert exact["ciede2000"] == exact["hue_histogram_distance"] == exact["color_bleeding"] == 0
+    assert colored["ciede2000"] > 5
+    assert colored["delta_colorfulness"] == pytest.approx(colored["colorfulness"], abs=1e-3)
+    assert 0 < colored["color_bleeding"] < 1
+    assert 0 < colored["hue_histogram_distance"] < 90
+
+
+def test_delta_colorfulness_of_means() -> None:
+    assert delta_colorfulness_of_means([10, 20], [40, 50, 60]) == pytest.approx(35)
+    assert delta_colorfulness_of_means([60], [40, 50]) == pytest.approx(15)
+    with pytest.raises(InputError, match="needs pictures in both sets, got 0 predictions and 1 references"):
+        delta_colorfulness_of_means([], [1.0])

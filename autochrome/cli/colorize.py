@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autochrome.errors import AutochromeError, DataError, SettingError
 
 if TYPE_CHECKING:
-    from autochrome.cli.inputs import Item
+    from autochrome.inputs import Item
     from autochrome.pipelines import ColorizationOutput, Pipeline
 
 _TEXT = "for models that listen to words"
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from autochrome.catalog import load_pipeline
-    from autochrome.cli.inputs import select
     from autochrome.files import write_json
+    from autochrome.inputs import select
 
     selection = select(args.inputs, args.output)
     pipeline = load_pipeline(args.model)
@@ -104,8 +104,8 @@ def _do(
     item: "Item", output_dir: Path, pipeline: "Pipeline", settings: Mapping[str, Any], *, measure: bool
 ) -> dict[str, Any]:
     """Color one picture and say how it went."""
-    from autochrome.cli.inputs import printable
     from autochrome.image import write_png
+    from autochrome.inputs import printable
 
     path = output_dir / item.result
     record: dict[str, Any] = {"input": item.name, "output": printable(str(path))}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autochrome.metrics.checks import require_rgb
+from autochrome.metrics.strips import strips
 
 
 def colorfulness(picture: Tensor) -> Tensor:
@@ -20,7 +21,7 @@ def colorfulness(picture: Tensor) -> Tensor:
     Args: gamma-coded sRGB `(B, 3, H, W)` in 0..1. Returns `(B,)`.
     Raises `InputError` when the shape is not `(B, 3, H, W)`.
     """
-    return _colorfulness(*_opponents(picture))
+    return both_colorfulnesses(picture)[0]
 
 
 def colorfulness_abs(picture: Tensor) -> Tensor:
@@ -31,17 +32,32 @@ def colorfulness_abs(picture: Tensor) -> Tensor:
     Args: gamma-coded sRGB `(B, 3, H, W)` in 0..1. Returns `(B,)`.
     Raises `InputError` when the shape is not `(B, 3, H, W)`.
     """
-    red_green, yellow_blue = _opponents(picture)
-    return _colorfulness(red_green.abs(), yellow_blue.abs())
+    return both_colorfulnesses(picture)[1]
 
 
-def _opponents(picture: Tensor) -> tuple[Tensor, Tensor]:
+def both_colorfulnesses(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """`colorfulness` and `colorfulness_abs` of each picture, `(B,)` both, in one go.
+
+    Raises `InputError` when the shape is not `(B, 3, H, W)`.
+    """
     require_rgb(picture)
-    red, green, blue = (255 * picture).unbind(1)
-    return red - green, (red + green) / 2 - blue
-
-
-def _colorfulness(red_green: Tensor, yellow_blue: Tensor) -> Tensor:
-    variance1, mean1 = torch.var_mean(red_green, dim=(1, 2), correction=0)
-    variance2, mean2 = torch.var_mean(yellow_blue, dim=(1, 2), correction=0)
-    return torch.sqrt(variance1 + variance2) + 0.3 * torch.hypot(mean1, mean2)
+    sizes, means, variances = [], [], []
+    for (strip,) in strips(picture):
+        red, green, blue = strip.unbind(1)
+        red_green, yellow_blue = red - green, (red + green) / 2 - blue
+        maps = (red_green, yellow_blue, red_green.abs(), yellow_blue.abs())
+        of_strip = [values.mean(dim=(1, 2), keepdim=True) for values in maps]
+        squares = [(values - mean).square().mean(dim=(1, 2)) for values, mean in zip(maps, of_strip, strict=True)]
+        sizes.append(red[0].numel())
+        means.append(torch.stack(of_strip).flatten(1))
+        variances.append(torch.stack(squares))
+    # The variance of the whole: the mean variance within the strips, and the variance of their means.
+    weights = torch.tensor(sizes).to(picture).view(-1, 1, 1) / sum(sizes)
+    mean_of_strip = torch.stack(means)
+    mean = (weights * mean_of_strip).sum(dim=0)
+    variance = (weights * (torch.stack(variances) + (mean_of_strip - mean).square())).sum(dim=0)
+    signed, absolute = (
+        255 * (variance[part].sum(dim=0).sqrt() + 0.3 * torch.hypot(mean[part][0], mean[part][1]))
+        for part in (slice(0, 2), slice(2, 4))
+    )
+    return signed, absolute

@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor
 
-from autochrome.color import rgb_to_lightness
-from autochrome.metrics.checks import require_rgb_pair
-from autochrome.metrics.strips import strips
+from autochrome.metrics.comparison import Comparison
 
 
 def lightness_error(prediction: Tensor, reference: Tensor) -> Tensor:
@@ -16,7 +14,10 @@ def lightness_error(prediction: Tensor, reference: Tensor) -> Tensor:
     Args: gamma-coded sRGB `(B, 3, H, W)` in 0..1, both of one shape. Returns `(B,)`.
     Raises `InputError` when the shapes differ or are not `(B, 3, H, W)`.
     """
-    require_rgb_pair(prediction, reference)
-    differences = (rgb_to_lightness(x) - rgb_to_lightness(y) for x, y in strips(prediction, reference))
-    total = torch.stack([difference.abs().sum(dim=(1, 2, 3)) for difference in differences]).sum(dim=0)
-    return total / prediction[0, 0].numel()
+    return lightness_error_of(Comparison(prediction, reference))
+
+
+def lightness_error_of(comparison: Comparison) -> Tensor:
+    """`lightness_error` of a comparison, `(B,)`."""
+    sums = [(lab1[:, 0] - lab2[:, 0]).abs().sum(dim=(1, 2)) for lab1, lab2 in comparison.labs()]
+    return torch.stack(sums).sum(dim=0) / comparison.prediction[0, 0].numel()

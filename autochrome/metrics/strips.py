@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-_STRIP_PIXELS = 1 << 18
+_STRIP_PIXELS = 1 << 17
 
 
 def strips(*pictures: Tensor, overlap: int = 0) -> Iterator[tuple[Tensor, ...]]:

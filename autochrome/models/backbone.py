@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from transformers import MobileNetV2Config, MobileNetV2Model, ResNetConfig, ResNetModel
 
 from autochrome.errors import ModelError, SettingError
 
@@ -42,6 +41,8 @@ def build_mobilenet_v2(options: Mapping[str, Any], pretrained: Path | None = Non
     Folding (weights scaled, bias added) equals batch norm frozen at the pretrained statistics, costs nothing at run
     time and leaves plain convolutions to train.
     """
+    from transformers import MobileNetV2Config, MobileNetV2Model  # here: it costs a second, and many never build one
+
     if pretrained is not None:
         source = MobileNetV2Model.from_pretrained(pretrained, dtype=torch.float32, local_files_only=True)
     else:
@@ -64,6 +65,8 @@ def build_resnet(options: Mapping[str, Any], pretrained: Path | None = None) -> 
 
     A pretrained one is cut after that many. It was trained on colors divided by their standard deviation, about 0.226.
     """
+    from transformers import ResNetConfig, ResNetModel
+
     if pretrained is not None:
         source = ResNetModel.from_pretrained(pretrained, dtype=torch.float32, local_files_only=True)
         first = source.embedder.embedder.convolution

@@ -120,7 +120,7 @@ def control_values(row: Row) -> dict[str, dict[str, Any]]:
     }
     for name in NUMBERS:
         values[name] = {"visible": False}
-        # A network of one pass takes a seed, as every model does, but draws nothing: no control for what changes nothing.
+        # A network of one pass takes a seed, as every model does, but draws nothing: no control for that.
         if name in row.settings and not (name == "seed" and row.kind == "feedforward"):
             setting = row.settings[name]
             values[name] = {

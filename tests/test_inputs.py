@@ -9,8 +9,8 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from autochrome.cli.inputs import printable, select
 from autochrome.errors import DataError
+from autochrome.inputs import printable, select
 
 
 @pytest.fixture

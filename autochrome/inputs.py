@@ -1,4 +1,4 @@
-"""From the INPUTs of `autochrome colorize` to a list of pictures: files, folders and .zip archives."""
+"""From what a person names to a list of pictures: files, folders and .zip archives, walked safely."""
 
 import os
 import stat
@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from autochrome.errors import DataError
@@ -22,7 +23,7 @@ class Item:
 
     Attributes:
         name: what people are shown: a path, or `archive.zip/member`.
-        result: where its result goes, relative to the output folder.
+        result: where its result goes, relative to the output folder: its path inside the input, suffix .png.
         path: the picture, or the archive that holds it.
         member: index in the archive's list of members; None for a file. (Two members may have the same name.)
     """
@@ -33,7 +34,7 @@ class Item:
     member: int | None = None
 
     def read(self) -> Path | bytes:
-        """What a pipeline can read: the path, or the member unpacked into memory; never unpacked to disk.
+        """What `read_picture` takes: the path, or the member unpacked into memory; never unpacked to disk.
 
         Raises:
             DataError: the member is damaged.
@@ -41,10 +42,21 @@ class Item:
         if self.member is None:
             return self.path
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(archive.infolist()[self.member])
+            state = self.path.stat()
+            archive = _open_archive(self.path, state.st_mtime_ns, state.st_size)
+            return archive.read(archive.infolist()[self.member])
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DataError(f"the archive is damaged here ({error})") from error
+
+
+@lru_cache(maxsize=4)
+def _open_archive(path: Path, mtime_ns: int, size: int) -> zipfile.ZipFile:
+    """An archive that stays open while its members are read one after another, until it or others take its place.
+
+    Its list of members, long in a large archive, is then read once. It closes when nobody holds it any more; several
+    threads may read from it.
+    """
+    return zipfile.ZipFile(path)
 
 
 @dataclass
@@ -55,15 +67,17 @@ class Selection:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def select(inputs: Sequence[Path], output_dir: Path, *, max_member_bytes: int = MAX_MEMBER_BYTES) -> Selection:
+def select(
+    inputs: Sequence[Path], output_dir: Path | None = None, *, max_member_bytes: int = MAX_MEMBER_BYTES
+) -> Selection:
     """Every picture of the inputs, folders walked in sorted order; nothing is read but the lists of archives.
 
     Left out in silence: hidden files and folders, files in folders and archives whose suffix is not that of a picture,
-    and the output folder where it lies inside an input.
+    and the output folder where it lies inside an input. Without an output folder, pictures are only to be read.
 
     Raises:
-        DataError: an input does not exist or holds no picture, two pictures would have the same result, or a result
-            would overwrite an input.
+        DataError: an input does not exist or holds no picture, two pictures have the same path but for the suffix (and
+            so would have the same result), or a result would overwrite an input.
     """
     selection = Selection()
     for given in inputs:
@@ -82,8 +96,9 @@ def select(inputs: Sequence[Path], output_dir: Path, *, max_member_bytes: int = 
     return selection
 
 
-def _select_folder(folder: Path, output_dir: Path, selection: Selection) -> None:
-    if folder.resolve() == output_dir.resolve():
+def _select_folder(folder: Path, output_dir: Path | None, selection: Selection) -> None:
+    output = output_dir.resolve() if output_dir is not None else None
+    if folder.resolve() == output:
         raise DataError(f"{folder} is both input and output; choose another --output (a folder inside it will do)")
 
     def refuse(error: OSError) -> None:
@@ -91,9 +106,7 @@ def _select_folder(folder: Path, output_dir: Path, selection: Selection) -> None
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         here = Path(parent)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (here / name).resolve() != output_dir.resolve()
-        )
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != output)
         for name in sorted(files):
             path = here / name
             if not name.startswith(".") and path.suffix.lower() in PICTURE_SUFFIXES:
@@ -142,19 +155,21 @@ def _unsafe(member: zipfile.ZipInfo, relative: PurePosixPath, max_member_bytes: 
     return None
 
 
-def _check_results(items: list[Item], output_dir: Path) -> None:
+def _check_results(items: list[Item], output_dir: Path | None) -> None:
     """No two pictures may have one result, also not where upper and lower case or Unicode forms are the same."""
-    inputs = {item.path.resolve() for item in items}
+    inputs = {item.path.resolve() for item in items} if output_dir is not None else set()
     seen: dict[str, Item] = {}
     for item in items:
         key = unicodedata.normalize("NFC", str(item.result)).casefold()
         if key in seen:
+            both = f"{seen[key].name} and {item.name}"
+            if output_dir is None:
+                raise DataError(f"{both} have the same name but for the suffix; rename one, or take one away")
             raise DataError(
-                f"{seen[key].name} and {item.name} would both become {output_dir / item.result}; "
-                "rename one, or color them into different folders"
+                f"{both} would both become {output_dir / item.result}; rename one, or color them into different folders"
             )
         seen[key] = item
-        if (output_dir / item.result).resolve() in inputs:
+        if output_dir is not None and (output_dir / item.result).resolve() in inputs:
             raise DataError(f"the result of {item.name} would overwrite an input; choose another --output")
 
 

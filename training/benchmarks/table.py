@@ -1,0 +1,294 @@
+"""Measured results into README and model cards: `python -m training.benchmarks.table [--check]`.
+
+Reads quality.json and speed.json beside this file, which `python -m training.benchmarks.quality ... --json` and
+`autochrome benchmark --json` make. Writes what stands between `<!-- results:start -->` and `<!-- results:end -->`, and
+between `<!-- speed:start -->` and `<!-- speed:end -->`, in README.md and in the card (README.md) of each shipped model,
+and `model-index` in a card's front matter, which the Hub shows. With `--check` it writes nothing and exits 1 where
+something is stale.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard
+from safetensors import safe_open
+
+from autochrome.catalog import Catalog, Row, load_catalog
+from autochrome.errors import AutochromeError, DataError
+from autochrome.files import replacing
+from autochrome.models.checkpoint import WEIGHTS_NAME
+from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path("training/benchmarks")
+COMMANDS = {
+    "quality.json": "python -m training.benchmarks.quality PHOTOS MODEL... --json training/benchmarks/quality.json",
+    "speed.json": "autochrome benchmark --json training/benchmarks/speed.json",
+}
+HEADER = [
+    "",
+    "CIEDE2000",
+    "share of grey's",
+    "colorfulness, share of the truth's",
+    "better than grey",
+    "CIEDE2000 share at half the truth's colorfulness",
+    "at all of it",
+    "photographs",
+]
+SPEED_HEADER = [
+    "model",
+    "photograph",
+    "from file to picture",
+    "of it the network",
+    "peak memory",
+    "the script",
+    "its peak memory",
+    "the script takes",
+]
+NOT_REACHED = "–"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One shipped model's measures at its default settings."""
+
+    row: Row
+    scores: dict[str, float]
+    """ciede2000, ciede2000_share, colorfulness_share, better_than_grey at the default saturation."""
+    at: dict[str, float | None]
+    """Share of grey's CIEDE2000 where the colorfulness is "0.5" and "1.0" of the truth's; None: not reached."""
+    num_pictures: int
+    versions: dict[str, str]
+    """What it was measured with, library to version; may be empty."""
+
+
+def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
+    """README and the cards of all shipped models as they should be, by path.
+
+    Raises:
+        DataError: a JSON file is missing, damaged, incomplete or measured with other settings than the catalog's; a
+            document is missing or lacks its markers.
+    """
+    quality, speed = (_read_json(root / FOLDER / name) for name in COMMANDS)
+    shipped = [row for row in catalog if row.unavailable_reason() is None]
+    if not shipped:
+        raise DataError("none of the catalog's models is here; train one, or put its weights where the catalog says")
+    try:
+        results = [_result(row, quality) for row in shipped]
+        baselines = _baselines(quality, shipped)
+        blocks = {"results": _results_block(results, baselines), "speed": _speed_block(speed, shipped)}
+        texts = {root / "README.md": _fill(root / "README.md", blocks)}
+        for result in results:
+            assert isinstance(result.row.source, Path)
+            path = result.row.source / "README.md"
+            blocks = {"results": _results_block([result], baselines), "speed": _speed_block(speed, [result.row])}
+            texts[path] = _with_model_index(_fill(path, blocks), result)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"the results in {root / FOLDER} lack {error}; {_remedy(*COMMANDS)}") from error
+    return texts
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"there is no {path}; {_remedy(path.name)}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); {_remedy(path.name)}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} must hold a JSON object; {_remedy(path.name)}")
+    return content
+
+
+def _remedy(*names: str) -> str:
+    return "make it with: " + "; ".join(COMMANDS[name] for name in names)
+
+
+def _result(row: Row, quality: dict[str, Any]) -> Result:
+    """A model's entry, refused where it was not measured as people get it."""
+    if row.id not in quality:
+        raise DataError(f"quality.json has no model {row.id}, only {', '.join(quality)}; {_remedy('quality.json')}")
+    entry = quality[row.id]
+    for name in ("render_factor", "merge_lightness"):
+        default = row.settings[name].default
+        if entry["settings"][name] != default:
+            raise DataError(
+                f"quality.json has {row.id} with {name} {entry['settings'][name]}, the catalog's default is {default}; "
+                + _remedy("quality.json")
+            )
+    saturation = str(float(row.settings["saturation"].default))
+    if saturation not in entry["by_saturation"]:
+        raise DataError(
+            f"quality.json has {row.id} at saturation {', '.join(entry['by_saturation'])}, not at the catalog's "
+            f"default {saturation}; name it with --saturations"
+        )
+    at = entry["ciede2000_share_at_colorfulness_share"]
+    return Result(
+        row=row,
+        scores=entry["by_saturation"][saturation],
+        at={share: at.get(share) for share in ("0.5", "1.0")},
+        num_pictures=entry["num_pictures"],
+        versions=entry.get("versions", {}),
+    )
+
+
+def _baselines(quality: dict[str, Any], shipped: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Grey and tint, which must be the same for all models: else they were measured on different photographs."""
+    found = [quality[row.id]["baselines"] for row in shipped]
+    if any(baselines != found[0] for baselines in found):
+        raise DataError(f"the models of quality.json were not measured on one set; {_remedy('quality.json')}")
+    baselines: dict[str, dict[str, float]] = found[0]
+    return baselines
+
+
+def _results_block(results: Sequence[Result], baselines: dict[str, dict[str, float]]) -> str:
+    num_pictures = results[0].num_pictures
+    names = {"grey": "no color at all", "tint": "one constant tint"}
+    rows = [
+        [names[name], *_score_cells(scores), NOT_REACHED, NOT_REACHED, str(num_pictures)]
+        for name, scores in baselines.items()
+    ]
+    for result in results:
+        at = [NOT_REACHED if share is None else _percent(share) for share in result.at.values()]
+        rows.append([f"`{result.row.id}`", *_score_cells(result.scores), *at, str(result.num_pictures)])
+    versions = ", ".join(f"{library} {version}" for library, version in results[0].versions.items())
+    notes = [
+        f"{num_pictures} photographs that were never trained on, scored at their full size"
+        + (f", with {versions}." if versions else "."),
+        *(_size_sentence(result.row) for result in results),
+        f"{NOT_REACHED}: so colorful at no saturation that was measured.",
+    ]
+    return _table(HEADER, rows) + "\n\n" + "\n".join(notes)
+
+
+def _score_cells(scores: dict[str, float]) -> list[str]:
+    shares = (scores[name] for name in ("ciede2000_share", "colorfulness_share", "better_than_grey"))
+    return [f"{scores['ciede2000']:.2f}", *map(_percent, shares)]
+
+
+def _size_sentence(row: Row) -> str:
+    """What was measured: parameters, size of the file, working size and saturation."""
+    assert isinstance(row.source, Path)
+    path = row.source / WEIGHTS_NAME
+    with safe_open(path, framework="pt") as tensors:
+        names = [name for name in tensors.keys() if ".running_" not in name]  # noqa: SIM118  # it is no mapping
+        shapes = [tensors.get_slice(name).get_shape() for name in names]
+    parameters = sum(map(math.prod, shapes))
+    side_px = PX_PER_RENDER_FACTOR * int(row.settings["render_factor"].default)
+    return (
+        f"`{row.id}`: {parameters / 1e6:.1f} million parameters, {path.stat().st_size / 1e6:.1f} MB, "
+        f"working side {side_px} px, saturation {float(row.settings['saturation'].default):g}."
+    )
+
+
+def _speed_block(speed: dict[str, Any], shipped: Sequence[Row]) -> str:
+    ids = [row.id for row in shipped]
+    rows = [
+        [
+            f"`{result['model']}`",
+            result["picture"],
+            f"{result['pipeline_s'] * 1000:,.0f} ms",
+            f"{result['parts_s']['predict'] * 1000:,.0f} ms",
+            f"{result['pipeline_peak_mb']:,.0f} MB",
+            f"{result['naive_s'] * 1000:,.0f} ms",
+            f"{result['naive_peak_mb']:,.0f} MB",
+            f"{result['naive_over_pipeline_time']:.1f} times as long",
+        ]
+        for result in speed["results"]
+        if result["model"] in ids
+    ]
+    missing = [model for model in ids if f"`{model}`" not in {row[0] for row in rows}]
+    if missing:
+        raise DataError(f"speed.json has no model {missing[0]}; {_remedy('speed.json')}")
+    machine = speed["machine"]
+    return (
+        _table(SPEED_HEADER, rows)
+        + f"\n\nMedians on {machine['cores']} CPU cores ({machine['cpu_capability']}, {machine['threads']} threads, "
+        f"device {machine['device']}), Python {machine['python']}, torch {machine['torch']}; `import autochrome` takes "
+        f"{speed['import_autochrome_s'] * 1000:.0f} ms."
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def _fill(path: Path, blocks: dict[str, str]) -> str:
+    """A document's text with new blocks between its markers."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); every shipped model has a card") from error
+    for name, block in blocks.items():
+        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+        before, _, rest = text.partition(start)
+        _, found, after = rest.partition(end)
+        if not found or start in rest:
+            raise DataError(f"{path} needs one {start} and after it {end}, each on a line of its own")
+        text = f"{before}{start}\n{block}\n{end}{after}"
+    return text
+
+
+def _with_model_index(text: str, result: Result) -> str:
+    """The card with the results in its front matter, where the Hub reads them."""
+    values = {
+        "ciede2000": ("CIEDE2000, mean", result.scores["ciede2000"]),
+        "ciede2000_share": ("CIEDE2000, share of plain grey's", result.scores["ciede2000_share"]),
+        "colorfulness_share": ("Colorfulness, share of the truth's", result.scores["colorfulness_share"]),
+        "better_than_grey": ("Share of photographs nearer to the truth than grey", result.scores["better_than_grey"]),
+        "ciede2000_share_at_half": (
+            "CIEDE2000, share of grey's, at half the truth's colorfulness",
+            result.at["0.5"],
+        ),
+        "ciede2000_share_at_one": ("CIEDE2000, share of grey's, at the truth's colorfulness", result.at["1.0"]),
+    }
+    card = ModelCard(text)
+    card.data["model_name"] = result.row.id
+    card.data["eval_results"] = [
+        EvalResult(
+            task_type="image-to-image",
+            task_name="Colorization",
+            dataset_type="held-out-photographs",
+            dataset_name=f"{result.num_pictures} photographs that were never trained on",
+            metric_type=kind,
+            metric_name=name,
+            metric_value=value,
+        )
+        for kind, (name, value) in values.items()
+        if value is not None
+    ]
+    return str(card)
+
+
+def main(arguments: list[str] | None = None, *, root: Path = ROOT, catalog: Catalog | None = None) -> int:
+    """Command-line entry: 0 done or up to date, 1 stale (with --check), 2 results or documents cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m training.benchmarks.table", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is stale")
+    options = parser.parse_args(arguments)
+    try:
+        texts = documents(root, catalog or load_catalog())
+        stale = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+        for path in stale:
+            print(f"{'stale' if options.check else 'written'}: {path}")
+            if not options.check:
+                with replacing(path) as temporary:
+                    temporary.write_text(texts[path], encoding="utf-8")
+    except AutochromeError as error:
+        print(f"table: error: {error}", file=sys.stderr)
+        return 2
+    return 1 if options.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
