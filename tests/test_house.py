@@ -44,15 +44,17 @@ ALLOWED: dict[str, set[str]] = {
         *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs"),
         *("metrics", "image", "color", "files", "errors"),
     },
-    "dataset_builder": {"hub", "metrics", "image", "color", "files", "errors"},
+    "dataset_builder": {"hub", "inputs", "metrics", "image", "color", "files", "errors"},
+    "metric_spaces": {"metrics", "image", "errors"},
     "app": {"ui", "catalog"},
 }
 # Which rooms, or files, may import these libraries.
 HOMES: dict[str, set[str]] = {
-    "gradio": {"ui", "app"},
+    "gradio": {"ui", "app", "metric_spaces"},
     "diffusers": {"models", "autochrome/pipelines/diffusion.py"},
     "transformers": {"models", "autochrome/pipelines/diffusion.py"},
-    "datasets": {"dataset_builder", "training", "hub"},
+    "datasets": {"dataset_builder", "training", "hub", "metric_spaces"},
+    "evaluate": {"metric_spaces"},
 }
 HEAVY = ["torch", "gradio", "transformers", "diffusers", "datasets"]
 MAX_LINES = 500
@@ -61,7 +63,7 @@ MAX_MEDIAN_LINES = 180
 
 def project_sources() -> Sources:
     files = [ROOT / "app.py"]
-    for folder in ("autochrome", "training", "dataset_builder", "tests"):
+    for folder in ("autochrome", "training", "dataset_builder", "metric_spaces", "tests"):
         files += sorted((ROOT / folder).rglob("*.py"))
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in files}
 
