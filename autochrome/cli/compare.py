@@ -14,7 +14,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "compare",
         help="compare folders of pictures with each other",
         description="Score the pictures of two or more systems that all of them have, against references, and compare "
-        "them picture by picture: mean differences with bootstrap 95%% intervals, and the share of pictures that each "
+        "them picture by picture: mean differences with bootstrap 95 % intervals, and the share of pictures that each "
         "won. A difference whose interval includes 0 is within noise. Exit code 0: every reference was scored for "
         "every system, 1: some have no prediction or failed, 2: wrong usage.",
     )

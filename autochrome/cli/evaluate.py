@@ -17,7 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Score pictures, made by any system, against references. A picture and its reference have the "
         "same path inside their folder or .zip archive, whatever the suffix, and the same size. The columns `grey` and "
         "`tint` are what no color and one constant tint would score: no single number says anything without them. "
-        "Intervals are bootstrap 95%% intervals of the mean. "
+        "Intervals are bootstrap 95 % intervals of the mean. "
         "Exit code 0: every reference was scored, 1: some have no prediction or failed (each is named, the others "
         "are scored), 2: wrong usage.",
     )

@@ -19,7 +19,7 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 def require_plotting(path: Path) -> None:
     """Raises `UnavailableError` without matplotlib, `SettingError` where the file would be no PNG."""
     if find_spec("matplotlib") is None:
-        raise UnavailableError("a plot needs matplotlib, which is not installed: pip install 'autochrome[report]'")
+        raise UnavailableError("a plot needs matplotlib, which is not installed: pip install matplotlib")
     if path.suffix.lower() != ".png":
         raise SettingError(f"the plot is a PNG, and '{path}' has another suffix; give a name that ends in .png")
 

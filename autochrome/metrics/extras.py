@@ -17,5 +17,5 @@ def require_extra(name: str) -> None:
             raise UnavailableError(
                 f"{name} needs {', '.join(NEEDED[name])}, and {module} cannot be imported ({error}); install a "
                 "torchvision that fits this torch (https://pytorch.org/get-started/locally), then: "
-                "pip install 'autochrome[lpips]'"
+                f"pip install {' '.join(sorted(set(NEEDED[name]) - {'torchvision'})).replace('_', '-')}"
             ) from error

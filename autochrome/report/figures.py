@@ -44,7 +44,7 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise UnavailableError(
-            "a report needs matplotlib, which is not installed; install it with: pip install 'autochrome[report]'"
+            "a report needs matplotlib, which is not installed; install it with: pip install matplotlib"
         ) from error
 
 

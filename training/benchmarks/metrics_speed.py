@@ -1,6 +1,6 @@
 """How fast the measures are, as ratios against scikit-image in the same run, and whether they are the same numbers.
 
-    python training/benchmarks/metrics_speed.py [--threads 2] [--repeats 15] [--json FILE]
+    python -m training.benchmarks.metrics_speed [--threads 2] [--repeats 15] [--json FILE]
 
 Three questions, answered with photographs that come inside scikit-image:
 

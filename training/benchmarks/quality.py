@@ -19,10 +19,10 @@ from autochrome.catalog import load_pipeline
 from autochrome.errors import AutochromeError
 from autochrome.files import write_json
 from autochrome.image import picture_to_tensor, read_picture
+from autochrome.inputs import select
 from autochrome.metrics import ciede2000, colorfulness
 from autochrome.metrics.baselines import BASELINES
 from autochrome.pipelines import FeedforwardPipeline, Pipeline
-from training.data import iterate_pictures
 
 SATURATIONS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 SHARES = (0.35, 0.5, 0.8, 1.0)
@@ -35,8 +35,8 @@ def measure(
     differences: dict[str, list[float]] = defaultdict(list)
     vividness: dict[str, list[float]] = defaultdict(list)
     seconds = []
-    for _, data in tqdm(list(iterate_pictures(photos))[:limit], unit=" pictures", disable=None):
-        picture = read_picture(data).convert("RGB")
+    for item in tqdm(select([photos]).items[:limit], unit=" pictures", disable=None):
+        picture = read_picture(item.read()).convert("RGB")
         reference = picture_to_tensor(picture)
         output = pipeline(picture, **settings)
         seconds.append(output.seconds)
