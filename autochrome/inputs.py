@@ -129,14 +129,14 @@ def _select_archive(path: Path, max_member_bytes: int, selection: Selection) -> 
         if "__MACOSX" in relative.parts or relative.suffix.lower() not in PICTURE_SUFFIXES | {".zip"}:
             continue
         name = printable(f"{path}/{member.filename}")
-        reason = _unsafe(member, relative, max_member_bytes)
+        reason = unsafe_member(member, relative, max_member_bytes)
         if reason is None:
             selection.items.append(Item(name, _result(relative), path, index))
         else:
             selection.refused.append((name, reason))
 
 
-def _unsafe(member: zipfile.ZipInfo, relative: PurePosixPath, max_member_bytes: int) -> str | None:
+def unsafe_member(member: zipfile.ZipInfo, relative: PurePosixPath, max_member_bytes: int) -> str | None:
     """Why a member of an archive is not opened, or None."""
     first = relative.parts[0] if relative.parts else ""
     if relative.is_absolute() or ".." in relative.parts or ":" in first:

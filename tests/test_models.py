@@ -1,72 +1,34 @@
 """The networks: architecture, weights on disk, and what is refused."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
-from transformers import MobileNetV2Config, MobileNetV2Model, ResNetConfig, ResNetModel
+from torch.nn.utils.parametrize import is_parametrized
 
 from autochrome.errors import ModelError, SettingError
 from autochrome.models import Colorizer, ColorizerConfig, load_colorizer, save_colorizer
-from autochrome.models.backbone import build_backbone
-from autochrome.models.decoder import MEAN_AB_NORMALIZED, SelfAttention
+from autochrome.models.bins import NUM_BINS
+from autochrome.models.config import CHOICES
+from autochrome.models.decoders import FusionDecoder
+from autochrome.models.decoders.deconvolution import DeconvolutionDecoder
+from autochrome.models.decoders.layers import MEAN_AB_NORMALIZED, SelfAttention
+from autochrome.models.decoders.pixel_shuffle import PixelShuffleUp
+from autochrome.models.normalization import InstanceNorm
 
-RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
+RESNET: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
 
 
 @pytest.fixture
 def tiny() -> Colorizer:
     torch.manual_seed(0)
     return Colorizer(ColorizerConfig.tiny()).eval()
-
-
-@pytest.fixture
-def mobilenet(tmp_path: Path) -> MobileNetV2Model:
-    """A MobileNetV2 of transformers with batch norm statistics that matter, saved in `tmp_path`."""
-    torch.manual_seed(0)
-    model = MobileNetV2Model(MobileNetV2Config(depth_multiplier=0.25, layer_norm_eps=1e-3)).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            nn.init.uniform_(module.running_mean, -0.5, 0.5)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.uniform_(module.weight, 0.5, 2)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-    model.save_pretrained(tmp_path)
-    return model
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_folded_backbone_equals_transformers(mobilenet: MobileNetV2Model, tmp_path: Path, training: bool) -> None:
-    """One grey channel, no batch norm, another way of padding: the same features at every stride, in both modes."""
-    backbone = build_backbone("mobilenet_v2", {}, tmp_path).train(training)
-    grey = torch.rand(2, 1, 64, 96) * 2 - 1
-    with torch.no_grad():
-        expected = [mobilenet.conv_stem(grey.expand(-1, 3, -1, -1))]
-        for layer in mobilenet.layer:
-            expected.append(layer(expected[-1]))
-        features = backbone(grey)
-    for feature, index in zip(features, (0, 2, 5, 12, 16), strict=True):
-        torch.testing.assert_close(feature, expected[index], rtol=1e-4, atol=1e-4)
-    assert [64 // feature.shape[2] for feature in features] == list(backbone.strides)
-    assert [feature.shape[1] for feature in features] == list(backbone.channels)
-
-
-def test_resnet_has_the_asked_for_stages() -> None:
-    backbone = build_backbone("resnet", RESNET)
-    features = backbone(torch.zeros(1, 1, 32, 64))
-    assert [tuple(feature.shape) for feature in features] == [(1, 8, 16, 32), (1, 8, 8, 16), (1, 16, 4, 8)]
-
-
-def test_pretrained_resnet_is_cut_to_the_asked_for_stages(tmp_path: Path) -> None:
-    ResNetModel(ResNetConfig(**RESNET | {"hidden_sizes": [8, 16, 24], "depths": [1, 1, 1]})).save_pretrained(tmp_path)
-    backbone = build_backbone("resnet", RESNET, tmp_path)
-    assert backbone.channels == (8, 8, 16)
-    assert [feature.shape[1] for feature in backbone(torch.zeros(1, 1, 32, 32))] == [8, 8, 16]
-    assert len(build_backbone("resnet", {}, tmp_path).stages) == 4
 
 
 def test_output_has_the_stride_that_it_names(tiny: Colorizer) -> None:
@@ -97,12 +59,6 @@ def test_attention_sees_every_place() -> None:
     attention(x)[0, :, 0, 0].sum().backward()
     assert x.grad is not None
     assert (x.grad.abs().sum(dim=1) > 0).all()
-
-
-def test_every_parameter_gets_a_gradient() -> None:
-    model = Colorizer(ColorizerConfig.tiny())
-    model(torch.rand(2, 1, 64, 64) * 100).square().sum().backward()
-    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
 def test_wrong_size_is_refused(tiny: Colorizer) -> None:
@@ -146,22 +102,252 @@ def test_missing_and_damaged_files_are_named(tiny: Colorizer, tmp_path: Path) ->
 def test_another_architecture_is_refused(tiny: Colorizer, tmp_path: Path) -> None:
     save_colorizer(tiny, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"decoder_channels": [24, 16, 8, 8]}))
-    with pytest.raises(ModelError, match=r"another architecture: decoder\..* for .*24.* and \d+ more"):
+
+    def load_as(**changes: object) -> None:
+        (tmp_path / "config.json").write_text(json.dumps(config | changes))
         load_colorizer(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(config | {"wings": 2}))
+
+    with pytest.raises(
+        ModelError,
+        match=r"another architecture: decoder\.skips\.0\.weight has shape \(16, 32, 1, 1\), the network \(24, 32, 1, "
+        r"1\) \(and \d+ more differences\)",
+    ):
+        load_as(decoder_channels=[24, 16, 8, 8])
+    with pytest.raises(ModelError, match=r"another architecture: they lack decoder\.levels\.0\.1\.depthwise\.weight"):
+        load_as(decoder_blocks=2, attention_strides=[])
+    with pytest.raises(
+        ModelError, match=r"another architecture: they have decoder\.levels\.1\.1\.norm\.bias, the netw"
+    ):
+        load_as(attention_strides=[32])
     with pytest.raises(ModelError, match=r"unknown: \['wings'\]"):
-        load_colorizer(tmp_path)
+        load_as(wings=2)
+    with pytest.raises(ModelError, match=r"config\.json describes no network that can be built: no head is called 'c'"):
+        load_as(head="c")
 
 
-def test_settings_that_make_no_network_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="no backbone is called 'vgg'; there are: mobilenet_v2, resnet"):
-        Colorizer(ColorizerConfig(backbone="vgg"))
-    with pytest.raises(SettingError, match="no decoder is called 'magic'"):
-        Colorizer(ColorizerConfig(backbone_options={"depth_multiplier": 0.1}, decoder="magic"))
-    with pytest.raises(SettingError, match="decoder_channels has 6 entries, backbone mobilenet_v2 5"):
-        Colorizer(ColorizerConfig(backbone_options={"depth_multiplier": 0.1}, decoder_channels=(8,) * 6))
-    with pytest.raises(SettingError, match="cannot be built with options"):
-        build_backbone("resnet", {"layer_type": "unheard-of"})
-    with pytest.raises(ModelError, match="no mobilenet_v2 could be loaded from"):
-        build_backbone("mobilenet_v2", {}, tmp_path / "absent")
+def test_a_config_from_before_an_entry_was_invented_means_its_default(tiny: Colorizer, tmp_path: Path) -> None:
+    save_colorizer(tiny, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    later = ("backbone_stages", "decoder_dropout", "normalization", "head", "fusion", "fusion_classes")
+    (tmp_path / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k not in later}))
+    assert load_colorizer(tmp_path).config == tiny.config == ColorizerConfig.tiny()
+
+
+TINY_BACKBONES: dict[str, dict[str, Any]] = {
+    "mobilenet_v2": {"depth_multiplier": 0.1},
+    "resnet": RESNET,
+    "efficientnet_lite": {"width": 0.1},
+    "convnext": {"hidden_sizes": [8, 16], "depths": [1, 1]},
+    "convolutions": {"channels": [4, 8, 8]},
+}
+DECODERS = CHOICES["decoder"]
+NORMALIZATIONS = CHOICES["normalization"]
+
+
+def combinations() -> list[ColorizerConfig]:
+    """Every backbone with every decoder, every decoder with every normalization, both heads and fusion with all."""
+    return [
+        ColorizerConfig(
+            backbone=backbone,
+            backbone_options=options,
+            decoder=decoder,
+            decoder_channels=(8, 4),
+            decoder_blocks=1 + i % 2,
+            decoder_dropout=0.5 if decoder == "unet_deconvolution" else 0.0,
+            normalization=NORMALIZATIONS[(i + j) % 4],
+            head=CHOICES["head"][(i + j // 2) % 2],
+            fusion=(i // 2 + j) % 2 == 0,
+            fusion_classes=3 if (i // 2 + j) % 2 == 0 and backbone != "convolutions" else 0,
+            attention_strides=(32, 8),
+        )
+        for i, (backbone, options) in enumerate(TINY_BACKBONES.items())
+        for j, decoder in enumerate(DECODERS)
+    ]
+
+
+@pytest.mark.parametrize(
+    "config", combinations(), ids=lambda c: f"{c.backbone}-{c.decoder}-{c.normalization}-{c.head}-{c.fusion}"
+)
+def test_every_design_trains_and_is_the_same_again_from_disk(config: ColorizerConfig, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Colorizer(config)
+    lightness = torch.rand(2, 1, 64, 96) * 100
+    size = (64 // model.output_stride, 96 // model.output_stride)
+    raw = model(lightness, raw=True)
+    assert raw.shape == (2, NUM_BINS if config.head == "bins" else 2, *size)
+    raw.square().sum().backward()
+    wrong = [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    assert wrong == []
+    assert {name.partition(".")[0] for name, _ in model.named_parameters()} == {"backbone", "decoder"}
+
+    state = {name: value.clone() for name, value in model.eval().state_dict().items()}
+    save_colorizer(model, tmp_path / "model")
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    again = load_colorizer(tmp_path / "model")
+    assert again.config == config
+    assert not again.training
+    with torch.no_grad():
+        ab = model(lightness)
+        assert ab.shape == (2, 2, *size)
+        torch.testing.assert_close(model.ab_from_raw(model(lightness, raw=True)), ab)
+        torch.testing.assert_close(again(lightness), ab, atol=5e-3, rtol=0)
+        torch.testing.assert_close(ab.mean(dim=(0, 2, 3)), torch.tensor(MEAN_AB_NORMALIZED), atol=0.03, rtol=0)
+    save_colorizer(again, tmp_path / "again")
+    for name in ("config.json", "model.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "model" / name).read_bytes()
+
+
+def spectral(**changes: Any) -> ColorizerConfig:
+    return ColorizerConfig(
+        backbone="convolutions",
+        backbone_options={"channels": [4, 8, 8]},
+        decoder="pixel_shuffle",
+        decoder_channels=(8, 8, 4),
+        normalization="spectral",
+        **changes,
+    )
+
+
+def test_spectral_norm_is_folded_on_disk_and_back_for_training(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Colorizer(spectral()).train()
+    with torch.no_grad():
+        for _ in range(30):  # power iteration, until the norm is found
+            model(torch.rand(1, 1, 16, 16) * 100)
+    save_colorizer(model, tmp_path)
+    assert model.training
+    names = load_file(tmp_path / "model.safetensors")
+    assert not any("parametrizations" in name for name in names)
+    largest = {
+        name: torch.linalg.matrix_norm(value.float().flatten(1), 2) for name, value in names.items() if value.ndim == 4
+    }
+    assert largest.pop("decoder.head.weight") < 0.1
+    torch.testing.assert_close(torch.stack(list(largest.values())), torch.ones(len(largest)), atol=0.02, rtol=0)
+
+    folded, parametrized = load_colorizer(tmp_path), load_colorizer(tmp_path, training=True)
+    assert not any(is_parametrized(part) for part in folded.modules())
+    assert set(parametrized.state_dict()) == set(model.state_dict())
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    with torch.no_grad():
+        for loaded in (folded, parametrized):
+            torch.testing.assert_close(loaded(lightness), model.eval()(lightness), atol=2e-3, rtol=0)
+
+
+def test_spectral_norm_holds_while_weights_grow() -> None:
+    model = Colorizer(spectral()).eval()
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    with torch.no_grad():
+        before = model(lightness)
+        for name, parameter in model.named_parameters():
+            if name.endswith("weight.original"):
+                parameter.mul_(3)
+        torch.testing.assert_close(model(lightness), before)
+
+
+def test_spectral_norm_is_never_under_autocast() -> None:
+    model = Colorizer(spectral())
+    seen = []
+    for name, part in model.named_modules():
+        if name.endswith("weight.0.norm"):
+            part.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(torch.rand(1, 1, 16, 16) * 100).sum().backward()
+    assert len(seen) == 11
+    assert not any(seen)
+
+
+def test_a_copy_of_a_spectral_model_is_saved_without_harm_to_either(tmp_path: Path) -> None:
+    model = Colorizer(spectral()).train()
+    averaged = copy.deepcopy(model)
+    save_colorizer(averaged, tmp_path)
+    lightness = torch.rand(1, 1, 16, 16) * 100
+    for network in (model, averaged):
+        network(lightness).sum().backward()
+    assert list(model.state_dict()) == list(averaged.state_dict())
+
+
+def test_pixel_shuffle_starts_without_a_checkerboard() -> None:
+    torch.manual_seed(0)
+    up = PixelShuffleUp(3, 5)
+    assert up(torch.randn(1, 3, 4, 6)).shape == (1, 5, 8, 12)
+    flat = up(torch.randn(1, 3, 1, 1).expand(1, 3, 4, 6))
+    torch.testing.assert_close(flat, flat[:, :, :1, :1].expand_as(flat))
+
+
+def test_fusion_tells_every_place_what_the_picture_shows() -> None:
+    torch.manual_seed(0)
+    fusion = FusionDecoder(DeconvolutionDecoder(6, (8,)), channels=6, num_global_features=10).eval()
+    vector = torch.randn(2, 10, requires_grad=True)
+    fused = fusion([torch.randn(2, 6, 3, 4)], vector)
+    assert fused.shape == (2, 2, 6, 8)
+    for place in ((0, 0), (5, 7)):
+        (gradient,) = torch.autograd.grad(fused[0, :, *place].sum(), vector, retain_graph=True)
+        assert gradient[0].abs().sum() > 0
+        assert gradient[1].abs().sum() == 0
+
+
+def test_dropout_acts_in_training_only() -> None:
+    config = ColorizerConfig(
+        backbone="convolutions",
+        backbone_options={"channels": [4, 8, 8]},
+        decoder="unet_deconvolution",
+        decoder_channels=(8, 8),
+        decoder_dropout=0.5,
+        normalization="none",
+    )
+    model = Colorizer(config)
+    nn.init.normal_(model.get_parameter("decoder.head.weight"))
+    lightness = torch.rand(1, 1, 16, 16) * 100
+    assert not torch.equal(model(lightness), model(lightness))
+    assert torch.equal(model.eval()(lightness), model(lightness))
+
+
+def test_a_single_place_has_no_statistics_to_normalize_with() -> None:
+    norm = InstanceNorm(3)
+    x = torch.randn(2, 3, 1, 1)
+    assert torch.equal(norm(x), x)
+    torch.testing.assert_close(norm(torch.randn(2, 3, 4, 4)).mean(dim=(2, 3)), torch.zeros(2, 3), atol=1e-5, rtol=0)
+
+
+def test_fewer_stages_are_a_smaller_network_of_a_finer_stride() -> None:
+    config = replace(ColorizerConfig.tiny(), backbone_stages=3, decoder_channels=(8, 8), fusion=True)
+    model = Colorizer(config).eval()
+    assert (model.size_multiple, model.output_stride) == (8, 4)
+    assert model(torch.zeros(1, 1, 8, 16)).shape == (1, 2, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"backbone": "vgg"},
+            "no backbone is called 'vgg'; there are: mobilenet_v2, resnet, efficientnet_lite, convnext",
+        ),
+        (
+            {"decoder": "magic"},
+            "no decoder is called 'magic'; there are: unet, deconvolution, pixel_shuffle, unet_deco",
+        ),
+        ({"normalization": "layer"}, "no normalization is called 'layer'; there are: batch, instance, spectral, none"),
+        ({"head": "rgb"}, "no head is called 'rgb'; there are: ab, bins"),
+        ({"decoder_channels": ()}, r"decoder_channels must be a list of widths above 0, got \(\)"),
+        ({"decoder_channels": (8, 0)}, r"decoder_channels must be a list of widths above 0, got \(8, 0\)"),
+        ({"decoder_channels": 8}, "decoder_channels must be a list of widths above 0, got 8"),
+        ({"decoder_channels": (8,) * 6}, "decoder_channels has 6 entries, backbone mobilenet_v2 5"),
+        (
+            {"decoder": "deconvolution", "decoder_channels": (8,) * 6},
+            "6 doublings from stride 32 would be finer than the picture; leave some out",
+        ),
+        ({"decoder_blocks": 0}, "decoder_blocks must be an integer above 0, got 0"),
+        ({"decoder_dropout": 1.0}, "decoder_dropout must be 0 or more and below 1, got 1.0"),
+        ({"decoder_dropout": 0.5}, "decoder_dropout belongs to decoder unet_deconvolution; unet has none"),
+        ({"backbone_stages": 0}, "backbone_stages must be an integer above 0 or null, got 0"),
+        ({"backbone_stages": 9}, "backbone mobilenet_v2 has 5 stages; got backbone_stages 9"),
+        ({"fusion": True, "fusion_classes": -1}, "fusion_classes must be 0 or a number of classes, got -1"),
+        ({"fusion_classes": 10}, "fusion_classes needs fusion: true and the whole backbone"),
+        ({"fusion": True, "fusion_classes": 10, "backbone_stages": 3}, "needs fusion: true and the whole backbone"),
+        ({"decoder_channels": (10, 8, 8, 8)}, "self-attention needs a width that is a multiple of 4, got 10"),
+    ],
+)
+def test_settings_that_make_no_network_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        Colorizer(replace(ColorizerConfig.tiny(), **changes))

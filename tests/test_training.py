@@ -1,8 +1,9 @@
-"""Training: recipes, photographs, losses, averaged weights, checkpoints, and the trainer as a process with a kill."""
+"""Training: recipes, schedules, averaged weights, checkpoints, and the trainer as a process that is killed."""
 
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,26 +11,27 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file
+from torch.nn.utils.parametrizations import spectral_norm
 
-from autochrome.color import AB_SCALE, rgb_to_lab, split_lab
 from autochrome.errors import DataError, ModelError, SettingError
 from autochrome.models import Colorizer, ColorizerConfig, load_colorizer, save_colorizer
 from training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from training.config import Phase, TrainConfig, describe_fields, load_config
-from training.data import Crops, centre_square, open_photos, random_crop, split_photos
+from training.config import SECTIONS, describe_fields, load_config
+from training.data import open_photos
 from training.ema import ema_decay, update_ema
-from training.losses import LOSSES, LossInput
-from training.train_gan import Schedule, build_model, main
+from training.schedule import Schedule
+from training.train_gan import build_adversary, build_model, build_optimizer, main
 from training.validation import score_model
 
 ROOT = Path(__file__).parent.parent
+TINY = ColorizerConfig.tiny().to_dict()
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +52,35 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recipe(photos: Path) -> Path:
-    """A recipe of two phases, 18 steps in all, with a tiny network."""
+    """A recipe of all three stages (steps 0 to 11, 12 to 19, 20 to 31) with tiny networks."""
     path = photos.parent / "tiny.yaml"
-    architecture = {name: value for name, value in ColorizerConfig.tiny().to_dict().items() if name != "backbone"}
     phase = {"size_px": 32, "learning_rate": 0.01, "final_learning_rate": 0.001}
     phases = [
         phase | {"num_kimg": 0.024, "losses": {"smooth_l1_ab": 1.0}},
-        phase | {"num_kimg": 0.048, "losses": {"ciede2000_ab": 1.0, "colorfulness_floor": 1.0}},
-    ]
+        phase | {"num_kimg": 0.024, "losses": {"ciede2000_ab": 1.0, "colorfulness_floor": 1.0}},
+        phase | {"num_kimg": 0.032, "stage": "discriminator"},
+        phase | {
+            "num_kimg": 0.048, "stage": "adversarial", "losses": {"smooth_l1_ab": 1.0}, "adversarial_weight": 0.5,
+            "feature_matching_weight": 0.1,
+        },
+    ]  # fmt: skip
     values = {
-        "name": "tiny", "photos": [str(photos)], "architecture": architecture, "phases": phases, "batch_size": 4,
-        "validation_share": 0.2, "checkpoint_every_kimg": 0.008, "validate_every_kimg": 1.0, "warmup_steps": 2,
-        "output_dir": str(photos.parent / "runs"), "cache_dir": str(photos.parent / "cache"), "frozen_stages": 1,
+        "name": "tiny", "photos": [str(photos)], "architecture": TINY, "phases": phases, "batch_size": 4,
+        "discriminator": {"kind": "multiscale", "channels": 8, "num_halvings": 1, "num_scales": 1},
+        "snapshot_every_kimg": 0.016, "validation_share": 0.2, "checkpoint_every_kimg": 0.008,
+        "validate_every_kimg": 0.048, "warmup_steps": 2, "output_dir": str(photos.parent / "runs"),
+        "cache_dir": str(photos.parent / "cache"), "frozen_stages": 1,
     }  # fmt: skip
     path.write_text(json.dumps(values))
     return path
+
+
+GENERATOR_ONLY = [
+    "discriminator=null",
+    "phases.2={stage: generator, losses: {mse_ab: 1.0}}",
+    "phases.3={stage: generator, adversarial_weight: 0, feature_matching_weight: 0}",
+]
+"""Overrides that leave the generator's stage alone."""
 
 
 def _run(recipe: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -72,39 +88,85 @@ def _run(recipe: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def test_resume_after_a_kill_gives_the_same_weights(recipe: Path) -> None:
-    runs = recipe.parent / "runs"
-    whole = _run(recipe, "name=whole")
-    killed = _run(recipe, "name=killed", "warmup_steps=2")
+def _steps(folder: Path) -> list[int]:
+    return [int(path.name.rsplit("-", 1)[1]) for path in list_checkpoints(folder)]
+
+
+STAGES = {"generator": range(2, 12), "discriminator": range(12, 20), "killed": range(22, 32)}
+PARTS = ("model", "averaged", "optimizer", "discriminator", "discriminator_optimizer")
+
+
+def _kill_in_the_last_stage(process: subprocess.Popen[str], runs: Path) -> None:
+    """Follow the run `killed`, put a checkpoint of each earlier stage aside as a run of its own, kill in the last one.
+
+    Old checkpoints soon vanish; one that does while it is copied gives way to the next of its stage.
+    """
     deadline = time.monotonic() + 120
-    while not list_checkpoints(runs / "killed") and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    while process.poll() is None and time.monotonic() < deadline:
+        for stage, steps in STAGES.items():
+            newest = max(set(_steps(runs / "killed")) & set(steps), default=None)
+            if newest is not None and not (runs / stage).is_dir():
+                try:
+                    shutil.copytree(runs / "killed" / f"checkpoint-{newest}", runs / "partial" / f"checkpoint-{newest}")
+                    (runs / "partial").rename(runs / stage)
+                except (shutil.Error, OSError):
+                    shutil.rmtree(runs / "partial", ignore_errors=True)
+        if newest is not None:
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    output, _ = process.communicate()
+    shutil.rmtree(runs / "killed" / "checkpoint-32", ignore_errors=True)  # the kill came late: go back
+    for stage, steps in STAGES.items():
+        assert set(_steps(runs / stage)) & set(steps), f"no checkpoint in stage {stage}: {output}"
+
+
+def test_resume_after_a_kill_gives_the_same_weights(recipe: Path) -> None:
+    """From each stage: every network, both optimizers, the scores of the snapshots and the choice are the same."""
+    runs = recipe.parent / "runs"
+    whole, killed = _run(recipe, "name=whole"), _run(recipe, "name=killed")
+    _kill_in_the_last_stage(killed, runs)
     output, _ = whole.communicate(timeout=120)
     assert whole.returncode == 0, output
-    # The kill may come late: go back to the second newest checkpoint, as if it had come earlier.
-    assert list_checkpoints(runs / "killed")
-    for checkpoint in list_checkpoints(runs / "killed")[1:]:
-        shutil.rmtree(checkpoint)
-    shutil.rmtree(runs / "killed" / "model", ignore_errors=True)
-    resumed = _run(recipe, "name=killed", "--resume")
-    output, _ = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, output
-    assert "resuming from" in output
-    first, second = (runs / name / "model" / "model.safetensors" for name in ("whole", "killed"))
-    assert first.read_bytes() == second.read_bytes()
+    assert "->" in output, "no table of snapshots"
+    for stage in STAGES:
+        assert main([str(recipe), f"name={stage}", "--resume"]) == 0
+        for name in ("model/model.safetensors", *(f"checkpoint-32/{part}.safetensors" for part in PARTS)):
+            assert (runs / stage / name).read_bytes() == (runs / "whole" / name).read_bytes(), (stage, name)
+        choices = [json.loads((runs / name / "snapshots.json").read_text()) for name in (stage, "whole")]
+        assert choices[0] == choices[1]
 
-    assert load_colorizer(runs / "whole" / "model").config == ColorizerConfig.tiny()
-    assert [path.name for path in list_checkpoints(runs / "whole")] == ["checkpoint-16", "checkpoint-18"]
-    lines = [json.loads(line) for line in (runs / "whole" / "log.jsonl").read_text().splitlines()]
-    scores = [line for line in lines if line["kind"] == "validation"]
-    assert scores[-1]["num_pictures"] == 72
-    assert 0 < scores[-1]["ciede2000_share"] < 3
-    with Image.open(runs / "whole" / "validation.png") as grid:
+    folder = runs / "whole"
+    assert load_colorizer(folder / "model").config == load_colorizer(folder / "snapshots" / "20").config
+    assert _steps(folder) == [30, 32]
+    assert load_config(folder / "recipe.yaml", []).name == "whole"
+    assert list((folder / "tensorboard").iterdir())
+    with Image.open(folder / "validation.png") as grid:
         assert grid.height == 3 * 32
-    assert load_config(runs / "whole" / "recipe.yaml", []).name == "whole"
-    assert list((runs / "whole" / "tensorboard").iterdir())
+    _check_log([json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()])
+    _check_choice(folder)
+
+
+def _check_log(lines: list[dict[str, Any]]) -> None:
+    scores = [line for line in lines if line["kind"] == "validation"]
+    assert [line["num_pictures"] for line in scores] == [48, 96, 128]
+    assert 0 < scores[-1]["ciede2000_share"] < 3
+    trained = {line["step"]: line for line in lines if line["kind"] == "train"}
+    assert {"smooth_l1_ab", "loss", "rate"} < trained[0].keys()
+    assert {"discriminator", "told_apart"} < trained[12].keys()
+    assert not {"smooth_l1_ab", "adversarial"} & trained[12].keys()
+    assert {"discriminator", "adversarial", "feature_matching", "smooth_l1_ab"} < trained[31].keys()
+    assert all(line["pictures_per_s"] > 0 and line["peak_memory_mb"] > 50 for line in trained.values())
+
+
+def _check_choice(folder: Path) -> None:
+    """The chosen snapshot's weights are those of `model/`; the first is what the generator's stage ended with."""
+    choice = json.loads((folder / "snapshots.json").read_text())
+    assert [row["step"] for row in choice["snapshots"]] == [20, 24, 28, 32]
+    assert choice["chosen"] == min(choice["snapshots"], key=lambda row: row["score"])["step"]
+    assert choice["frechet"] == "frechet_mobilenet_v2"
+    chosen = folder / "snapshots" / str(choice["chosen"]) / "model.safetensors"
+    assert chosen.read_bytes() == (folder / "model" / "model.safetensors").read_bytes()
 
 
 def test_two_processes_share_each_batch(recipe: Path) -> None:
@@ -112,6 +174,7 @@ def test_two_processes_share_each_batch(recipe: Path) -> None:
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
     plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     arguments = ["-m", "training.train_gan", str(recipe), "name=pair", "mixed_precision=fp32"]
+    arguments += ["validate_every_kimg=1", "snapshot_every_kimg=1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launch, *plain, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180
@@ -119,41 +182,63 @@ def test_two_processes_share_each_batch(recipe: Path) -> None:
     assert done.returncode == 0, done.stderr
     runs = recipe.parent / "runs"
     lines = [json.loads(line) for line in (runs / "pair" / "log.jsonl").read_text().splitlines()]
-    assert [line["num_pictures"] for line in lines if line["kind"] == "validation"] == [72], (
+    assert [line["num_pictures"] for line in lines if line["kind"] == "validation"] == [128], (
         "one process writes the log"
     )
-    assert load_colorizer(runs / "pair" / "model").config == ColorizerConfig.tiny()
+    assert json.loads((runs / "pair" / "snapshots.json").read_text())["chosen"] in (20, 32)
 
 
 def test_a_second_run_does_not_overwrite_the_first(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = Colorizer(ColorizerConfig.tiny())
     folder = recipe.parent / "runs" / "taken"
-    save_checkpoint(
-        folder, step=3, model=model, averaged=model, optimizer=torch.optim.Adam(model.parameters()), recipe=""
-    )
+    save_checkpoint(folder, step=3, networks={"model": model}, optimizers={}, recipe="")
     assert main([str(recipe), "name=taken"]) == 2
     assert "holds checkpoints; go on from them with --resume" in capsys.readouterr().err
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["name=exploded", "phases.0.learning_rate=1e30", "warmup_steps=0", "max_gradient_norm=1e30"]
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["phases.0.learning_rate=1e30"], r"step \d+, phases\[0\] \(generator\): the .* is (nan|inf)"),
+        (["phases.2.learning_rate=1e30"], r"phases\[2\] \(discriminator\): the (discriminator|gradient of the disc)"),
+        (["phases.3.adversarial_weight=1e39"], r"step 20, phases\[3\] \(adversarial\): the (loss|gradient of the gen)"),
+    ],
+)
+def test_a_value_that_is_not_finite_stops_the_run(
+    recipe: Path, overrides: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says where, and the checkpoint that is left can be loaded and holds numbers alone."""
+    name = f"exploded-{message[-4:].strip(')')}"
+    arguments = [f"name={name}", "warmup_steps=0", "max_gradient_norm=1e30", "validate_every_kimg=1", *overrides]
     assert main([str(recipe), *arguments]) == 2
-    assert "the loss is" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert "the last checkpoint is kept: lower the learning rates" in error
+    for checkpoint in list_checkpoints(recipe.parent / "runs" / name):
+        model = Colorizer(ColorizerConfig.tiny())
+        load_checkpoint_parts(checkpoint, model)
+        assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def load_checkpoint_parts(checkpoint: Path, model: Colorizer) -> None:
+    """Put a checkpoint's `model` alone into a network."""
+    model.load_state_dict(load_file(checkpoint / "model.safetensors"))
 
 
 def test_dry_run_prints_the_resolved_recipe(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(recipe), "seed=7", "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert "seed: 7" in output
-    assert "18 steps" in output
+    assert "32 steps" in output
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_resolves(path: Path, photos: Path) -> None:
     config = load_config(path, [f"photos=[{photos}]", "backbone_weights=null"])
     assert config.name == path.stem
-    assert build_model(config).size_multiple
-    assert all(loss in LOSSES for phase in config.phases for loss in phase.losses)
+    model = build_model(config)
+    assert model.size_multiple
+    assert (build_adversary(config, model) is None) == (config.discriminator is None)
 
 
 @pytest.mark.parametrize(
@@ -169,8 +254,31 @@ def test_every_recipe_resolves(path: Path, photos: Path) -> None:
         (["validation_share=1"], "validation_share must lie between 0 and 1"),
         (["crop_scale=[1.0,0.5]"], "crop_scale must be two rising shares"),
         (["init_from=a", "backbone_weights=b"], "contradict each other"),
+        (["phases.0.losses={magic: 1}"], r"phases\[0\].losses: no loss is called 'magic'; there are: mse_ab"),
+        (["phases.0.losses={classification: 1}"], "classification needs architecture.head 'bins'"),
+        (["split_counts=[3, 1]"], "split_counts must be empty or three numbers"),
+        (["augmentation.contrast=0.5"], "augmentation.contrast is a factor of at least 1"),
+        (["photo_filters.max_brightness=101"], "max_brightness must rise within 0..100"),
+        (["gan_loss=wasserstein"], "gan_loss must be one of hinge, least_squares, logistic; got 'wasserstein'"),
+        (["snapshot_every_kimg=0"], "snapshot_every_kimg must be above 0, got 0"),
+        (["discriminator.kind=shallow"], "discriminator.kind must be one of patch, multiscale, deep; got 'shallow'"),
+        (["discriminator.normalization=batch"], "discriminator.normalization must be one of spectral, instance, none"),
+        (["discriminator.channels=0"], "discriminator.channels must be above 0"),
+        (["discriminator=null"], r"phases\[2\] has stage 'discriminator', but the recipe has no discriminator"),
+        (["phases.0.stage=critic"], r"phases\[0\].stage must be one of generator, discriminator, adversarial"),
+        (["phases.0.losses={}"], r"phases\[0\].losses is empty"),
+        (["phases.2.losses={mse_ab: 1}"], r"phases\[2\].losses are the generator's, which stands still"),
+        (["phases.3.adversarial_weight=0"], r"phases\[3\].adversarial_weight must be above 0 in stage 'adversarial'"),
+        (["phases.1.adversarial_weight=1"], r"phases\[1\].adversarial_weight belongs to stage 'adversarial'"),
+        (["phases.0.discriminator_learning_rate=1"], r"phases\[0\].discriminator_learning_rate belongs to stage"),
+        (["discriminator.kind=patch"], "feature_matching_weight needs discriminator.kind 'multiscale', got 'patch'"),
+        (["phases.3.feature_matching_weight=-1"], "feature_matching_weight must not be below 0"),
+        (["phases.0={stage: discriminator, losses: {}}"], "nothing has trained a generator yet"),
+        ([*GENERATOR_ONLY[1:]], "discriminator is given, but no phase has stage"),
+        (["phases.3={stage: discriminator, losses: {}, adversarial_weight: 0, feature_matching_weight: 0}"],
+         "the last phase has stage 'discriminator'"),
     ],
-)
+)  # fmt: skip
 def test_wrong_recipes_are_refused(recipe: Path, overrides: list[str], message: str) -> None:
     with pytest.raises(SettingError, match=message.replace("?", r"\?")):
         load_config(recipe, overrides)
@@ -185,15 +293,19 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_wrong_architectures_are_refused(recipe: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main([str(recipe), "--dry-run", "phases.0.losses={magic: 1}"]) == 2
     assert main([str(recipe), "--dry-run", "phases.0.size_px=40"]) == 2
     assert main([str(recipe), "--dry-run", "architecture.wings=2"]) == 2
     assert main([str(recipe), "--dry-run", f"init_from={tmp_path}"]) == 2
     save_colorizer(Colorizer(ColorizerConfig.tiny()), tmp_path)
     assert main([str(recipe), "--dry-run", f"init_from={tmp_path}", "architecture.decoder_blocks=2"]) == 2
+    classes = ["phases.0.losses={classification: 1}", "architecture={}"]
+    assert main([str(recipe), "--dry-run", f"init_from={tmp_path}", *classes]) == 2
+    assert main([str(recipe), "--dry-run", "discriminator.num_halvings=3"]) == 2
     errors = capsys.readouterr().err
     for message in (
-        "no loss is called 'magic'", "size_px must be a multiple of 32, got 40", r"unknown: ['wings']",
+        "size_px must be a multiple of 32, got 40", r"unknown: ['wings']",
+        "the loss classification needs a model with head 'bins', got head 'ab'",
+        "at size_px 32 the model's output is 8 pixels wide, and this discriminator needs 24: raise size_px",
         "holds no config.json", "has another architecture than the recipe asks for",
     ):  # fmt: skip
         assert message in errors
@@ -209,17 +321,27 @@ def test_training_starts_from_a_finished_model(recipe: Path, tmp_path: Path) -> 
     assert all(parameter.requires_grad for parameter in model.backbone.stages[1].parameters())
 
 
+def test_everything_that_may_learn_is_in_the_optimizer(recipe: Path) -> None:
+    config = load_config(recipe, ["backbone_learning_rate_scale=0.3", "architecture.fusion=true"])
+    model = build_model(config)
+    groups = build_optimizer(model, config).param_groups
+    scales = {id(parameter): group["scale"] for group in groups for parameter in group["params"]}
+    for name, parameter in model.named_parameters():
+        expected = (0.3 if name.startswith("backbone.") else 1.0) if parameter.requires_grad else None
+        assert scales.get(id(parameter)) == expected, name
+
+
 def test_help_has_a_sentence_for_every_field() -> None:
     text = describe_fields()
-    for name, owner in [(n, c) for c in (TrainConfig, Phase) for n in c.__dataclass_fields__]:
+    for name, owner in [(n, c) for c in SECTIONS for n in c.__dataclass_fields__]:
         assert f"\n  {name}: " in f"\n{text}", (owner, name)
-    assert text.count("\n      ") == len(TrainConfig.__dataclass_fields__) + len(Phase.__dataclass_fields__)
+    assert text.count("\n      ") == sum(len(section.__dataclass_fields__) for section in SECTIONS)
 
 
 def test_schedule_falls_within_each_phase(recipe: Path) -> None:
-    schedule = Schedule(load_config(recipe, ["phases.1.learning_rate=0.004"]))
-    assert (schedule.num_steps, schedule.ends) == (18, [6, 18])
-    assert [schedule.phase(step) is schedule.phases[1] for step in (5, 6, 17)] == [False, True, True]
+    schedule = Schedule(load_config(recipe, ["phases.1.learning_rate=0.004", "phases.1.num_kimg=0.048"]))
+    assert (schedule.num_steps, schedule.ends) == (38, [6, 18, 26, 38])
+    assert [schedule.phase(step) is schedule.phases[1] for step in (5, 6, 17, 18)] == [False, True, True, False]
     assert schedule.learning_rate(0) == pytest.approx(0.01 / 2)
     assert schedule.learning_rate(3) == pytest.approx(0.001 + 0.009 / 2)
     assert schedule.learning_rate(6) == pytest.approx(0.004)
@@ -227,113 +349,27 @@ def test_schedule_falls_within_each_phase(recipe: Path) -> None:
     assert rates == sorted(rates, reverse=True)
 
 
-def test_photographs_are_decoded_once_and_bad_ones_listed(photos: Path, tmp_path: Path) -> None:
-    store = open_photos([str(photos)], tmp_path, side_px=24)
-    assert len(store) == 40
-    assert min(store.photo(0).shape[1:]) == 24
-    (cache,) = tmp_path.iterdir()
-    assert "set/broken.png" in (cache / "rejected.txt").read_text()
-    before = (cache / "pixels.bin").stat().st_mtime_ns
-    again = open_photos([str(photos)], tmp_path, side_px=24)
-    assert (cache / "pixels.bin").stat().st_mtime_ns == before
-    assert torch.equal(again.photo(7), store.photo(7))
-    folder = tmp_path / "folder"
-    with zipfile.ZipFile(photos) as archive:
-        archive.extractall(folder)
-    unzipped = open_photos([str(folder)], tmp_path / "cache", side_px=24)
-    assert unzipped.names == store.names
-    assert torch.equal(unzipped.photo(39), store.photo(39))
+def test_discriminators_have_rates_of_their_own(recipe: Path) -> None:
+    config = load_config(recipe, [])
+    schedule = Schedule(config)
+    assert schedule.discriminator_learning_rate(12) == schedule.learning_rate(12) == pytest.approx(0.01)
+    assert schedule.discriminator_learning_rate(20) == pytest.approx(0.05)
+    config.phases[3].discriminator_learning_rate = 0.02
+    assert schedule.discriminator_learning_rate(26) == pytest.approx(2 * schedule.learning_rate(26))
+    assert [step for step in range(32) if schedule.adversary_enters(step)] == [20]
 
 
-def test_sources_without_photographs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no photographs at"):
-        open_photos([str(tmp_path / "absent.zip")], tmp_path / "cache", 24)
-    (tmp_path / "text.zip").write_text("not an archive")
-    with pytest.raises(DataError, match=r"is not a readable \.zip archive"):
-        open_photos([str(tmp_path / "text.zip")], tmp_path / "cache", 24)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="not one readable picture in"):
-        open_photos([str(tmp_path / "empty")], tmp_path / "cache", 24)
-    assert not list((tmp_path / "cache").glob("*/"))
-
-
-def test_split_depends_on_names_alone() -> None:
-    names = [f"{i}.png" for i in range(1000)]
-    training, validation = split_photos(names, 0.1)
-    assert sorted(training + validation) == list(range(1000))
-    assert 60 < len(validation) < 140
-    reverse, _ = split_photos(names[::-1], 0.1)
-    assert {names[i] for i in training} == {names[::-1][i] for i in reverse}
-
-
-def test_crops_depend_on_seed_and_position_alone(photos: Path, tmp_path: Path) -> None:
-    store = open_photos([str(photos)], tmp_path, side_px=48)
-
-    def crops(steps: list[int], seed: int = 0, process: tuple[int, int] = (0, 1)) -> Crops:
-        return Crops(
-            store, range(40), steps=steps, sizes_px=[32] * len(steps), batch_size=4, crop_scale=(0.4, 1.0),
-            crop_aspect=1.3, seed=seed, process=process,
-        )  # fmt: skip
-
-    batch = crops([0, 1, 2])[2]
-    assert batch.shape == (4, 3, 32, 32)
-    assert torch.equal(batch, crops([2])[0])
-    assert not torch.equal(batch, crops([2], seed=1)[0])
-    assert torch.equal(batch[1::2], crops([2], process=(1, 2))[0])
-    assert not torch.equal(crops([0])[0], crops([10])[0]), "the second epoch must crop anew"
-
-
-@given(st.integers(0, 10**6), st.integers(1, 300), st.integers(1, 300), st.floats(0.05, 1), st.floats(1, 2))
-def test_random_crops_lie_inside(seed: int, height: int, width: int, smallest: float, aspect: float) -> None:
-    rng = np.random.default_rng(seed)
-    top, left, crop_height, crop_width = random_crop(rng, (height, width), (smallest, 1.0), aspect)
-    assert 0 <= top <= height - crop_height < height
-    assert 0 <= left <= width - crop_width < width
-
-
-def test_centre_square_keeps_the_middle() -> None:
-    photo = torch.zeros(3, 20, 60, dtype=torch.uint8)
-    photo[:, :, 20:40] = 200
-    assert (centre_square(photo, 10) == 200).all()
-
-
-def _loss_input(share: float = 0.5) -> LossInput:
-    torch.manual_seed(0)
-    lightness, ab = split_lab(rgb_to_lab(torch.rand(2, 3, 8, 8)))
-    return LossInput(ab / AB_SCALE, ab / AB_SCALE, lightness, share)
-
-
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("prediction", ["grey", "truth", "wild"])
-def test_losses_have_finite_gradients(name: str, prediction: str) -> None:
-    data = _loss_input()
-    start = {"grey": torch.zeros_like(data.target), "truth": data.target, "wild": data.target * -2}[prediction]
-    data.prediction = start.clone().requires_grad_()
-    loss = LOSSES[name](data)
-    loss.backward()
-    assert loss.item() >= 0
-    assert data.prediction.grad is not None
-    assert data.prediction.grad.isfinite().all()
-
-
-def test_losses_are_least_at_the_truth() -> None:
-    data = _loss_input()
-    for name, loss in LOSSES.items():
-        assert loss(data).item() < 1e-3, name
-    for name in ("mse_ab", "smooth_l1_ab", "ciede2000_ab", "colorfulness_floor"):
-        grey = LossInput(torch.zeros_like(data.target), data.target, data.lightness, 0.5)
-        assert LOSSES[name](grey).item() > 1e-2, name
-
-
-def test_colorfulness_floor_is_a_floor() -> None:
-    """Nothing above the aim, and pulled outwards below it."""
-    data = _loss_input(share=0.5)
-    data.prediction = data.target * 0.8
-    assert LOSSES["colorfulness_floor"](data).item() == 0
-    data.prediction = (data.target * 0.2).requires_grad_()
-    LOSSES["colorfulness_floor"](data).backward()
-    assert data.prediction.grad is not None
-    assert (data.prediction.grad * data.target).sum() < 0
+def test_snapshots_run_from_the_first_adversarial_step_to_the_end(recipe: Path) -> None:
+    schedule = Schedule(load_config(recipe, []))
+    assert schedule.snapshot_steps(0.016, 40) == [20, 24, 28, 32]
+    assert schedule.snapshot_steps(0.02, 40) == [20, 25, 30, 32]
+    assert schedule.snapshot_steps(None, 40) == list(range(20, 33))
+    assert schedule.snapshot_steps(None, 24_000) == [20, 26, 32]
+    assert Schedule(load_config(recipe, GENERATOR_ONLY)).snapshot_steps(0.016, 40) == []
+    joint = Schedule(load_config(recipe, [f"phases.{i}={{stage: adversarial, adversarial_weight: 1}}" for i in (0, 1)]
+                                 + ["phases.2={stage: generator, losses: {mse_ab: 1}}"]))  # fmt: skip
+    assert joint.snapshot_steps(0.024, 40) == [0, 6, 12, 26, 32]
+    assert [step for step in range(32) if joint.adversary_enters(step)] == [0, 20]
 
 
 def test_averaged_weights_follow_the_formula() -> None:
@@ -345,21 +381,30 @@ def test_averaged_weights_follow_the_formula() -> None:
     update_ema(averaged, model, decay=0.75)
     assert averaged.weight.tolist() == [1.5, 1.5]
     assert averaged.state_dict()["num_batches_tracked"].item() == 9
+    normalized, mean = (spectral_norm(torch.nn.Linear(3, 3)) for _ in range(2))
+    update_ema(mean, normalized, decay=0.75)
+    for name, value in normalized.state_dict().items():
+        assert torch.equal(mean.state_dict()[name], value) == name.endswith(("._u", "._v")), name
     assert ema_decay(5.0, 10**9, 50) == pytest.approx(0.5 ** (50 / 5000))
     assert ema_decay(5.0, 2000, 50) == pytest.approx(0.5 ** (50 / 100))
     with pytest.raises(AssertionError, match="not the same network"):
         update_ema(averaged, torch.nn.Linear(2, 2), decay=0.5)
 
 
-def test_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
+def test_checkpoints_of_other_networks_are_refused(tmp_path: Path) -> None:
     model, other = Colorizer(ColorizerConfig.tiny()), torch.nn.Linear(2, 2)
-    save_checkpoint(
-        tmp_path, step=1, model=model, averaged=model, optimizer=torch.optim.Adam(model.parameters()), recipe=""
-    )
-    with pytest.raises(ModelError, match="another architecture than the recipe"):
-        load_checkpoint(
-            tmp_path / "checkpoint-1", model=other, averaged=other, optimizer=torch.optim.Adam(other.parameters())
-        )
+    optimizers = {"optimizer": torch.optim.Adam(model.parameters())}
+    path = save_checkpoint(tmp_path, step=1, networks={"model": model}, optimizers=optimizers, recipe="")
+    with pytest.raises(ModelError, match="another architecture than the recipe: model: Missing key"):
+        load_checkpoint(path, networks={"model": other}, optimizers=optimizers)
+    with pytest.raises(ModelError, match=r"holds model, optimizer, but the recipe needs discriminator, model, opt"):
+        load_checkpoint(path, networks={"model": model, "discriminator": other}, optimizers=optimizers)
+
+
+def test_only_the_newest_checkpoints_stay(tmp_path: Path) -> None:
+    for step in (2, 10, 4):
+        save_checkpoint(tmp_path, step=step, networks={"model": torch.nn.Linear(1, 1)}, optimizers={}, recipe="")
+    assert _steps(tmp_path) == [4, 10]
 
 
 def test_validation_scores_the_constant_model(photos: Path, tmp_path: Path) -> None:

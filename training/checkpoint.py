@@ -1,7 +1,11 @@
-"""Checkpoints to resume from: safetensors and JSON, never pickle; each appears whole or not at all."""
+"""Checkpoints to resume from: safetensors and JSON, never pickle; each appears whole or not at all.
+
+They hold no state of a random generator: whatever is drawn at random is decided by (seed, step).
+"""
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +19,30 @@ _KEEP = 2
 
 
 def save_checkpoint(
-    folder: Path, *, step: int, model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer, recipe: str
+    folder: Path,
+    *,
+    step: int,
+    networks: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    recipe: str,
 ) -> Path:
-    """Write `folder/checkpoint-{step}/` and remove all but the newest ones."""
+    """Write `folder/checkpoint-{step}/`, a .safetensors a network and optimizer; remove all but the newest ones."""
     partial = folder / f".checkpoint-{step}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    _save(model.state_dict(), partial / "model.safetensors")
-    _save(averaged.state_dict(), partial / "averaged.safetensors")
-    state = optimizer.state_dict()
-    moments = {
-        f"{index}.{name}": torch.as_tensor(value)
-        for index, entry in state["state"].items()
-        for name, value in entry.items()
-    }
-    _save(moments, partial / "optimizer.safetensors")
-    _save({"torch": torch.get_rng_state()}, partial / "random.safetensors")
-    info = {"step": step, "param_groups": state["param_groups"], "recipe": recipe}
+    for name, network in networks.items():
+        _save(network.state_dict(), partial / f"{name}.safetensors")
+    param_groups = {}
+    for name, optimizer in optimizers.items():
+        state = optimizer.state_dict()
+        param_groups[name] = state["param_groups"]
+        moments = {
+            f"{index}.{moment}": torch.as_tensor(value)
+            for index, entry in state["state"].items()
+            for moment, value in entry.items()
+        }
+        _save(moments, partial / f"{name}.safetensors")
+    info = {"step": step, "param_groups": param_groups, "recipe": recipe}
     (partial / "state.json").write_text(json.dumps(info), encoding="utf-8")
     target = folder / f"checkpoint-{step}"
     if target.exists():
@@ -49,27 +60,34 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(
-    path: Path, *, model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, *, networks: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> dict[str, Any]:
-    """Put a checkpoint's weights, optimizer and random state back; returns its `step` and `recipe`.
+    """Put a checkpoint's weights and optimizers back; returns its `step` and `recipe`.
 
     Raises:
-        ModelError: the weights belong to another architecture.
+        ModelError: it holds other networks than these, or of another architecture.
     """
     info: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    try:
-        model.load_state_dict(load_file(path / "model.safetensors"))
-        averaged.load_state_dict(load_file(path / "averaged.safetensors"))
-    except RuntimeError as error:
-        raise ModelError(f"{path} holds another architecture than the recipe: {str(error).splitlines()[1]}") from error
-    entries: dict[int, dict[str, Tensor]] = {}
-    for key, value in load_file(path / "optimizer.safetensors").items():
-        index, name = key.split(".", 1)
-        entries.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": entries, "param_groups": info["param_groups"]})
-    torch.set_rng_state(load_file(path / "random.safetensors")["torch"])
+    wanted, found = {*networks, *optimizers}, {file.stem for file in path.glob("*.safetensors")}
+    if wanted != found:
+        raise ModelError(
+            f"{path} holds {', '.join(sorted(found))}, but the recipe needs {', '.join(sorted(wanted))}: "
+            f"resume with the recipe that it was made with"
+        )
+    for name, network in networks.items():
+        try:
+            network.load_state_dict(load_file(path / f"{name}.safetensors"))
+        except RuntimeError as error:
+            difference = str(error).splitlines()[1].strip()
+            raise ModelError(f"{path} holds another architecture than the recipe: {name}: {difference}") from error
+    for name, optimizer in optimizers.items():
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in load_file(path / f"{name}.safetensors").items():
+            index, moment = key.split(".", 1)
+            entries.setdefault(int(index), {})[moment] = value
+        optimizer.load_state_dict({"state": entries, "param_groups": info["param_groups"][name]})
     return info
 
 
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
+def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
     save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, path)

@@ -8,10 +8,11 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +22,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from autochrome.errors import DataError, PictureError
-from autochrome.image import PICTURE_SUFFIXES, read_picture
+from autochrome.errors import DataError, PictureError, SettingError
+from autochrome.image import read_picture
+from training.augment import Augmentation, conditioning_image, random_crop
+from training.sources import PhotoFilters, SourcePhoto, iterate_photos
 
 
 @dataclass
@@ -36,6 +39,8 @@ class PhotoStore:
     """Where each begins in `pixels`, int64 `(N,)`."""
     pixels: np.ndarray
     """All pixels, uint8, memory-mapped."""
+    splits: list[str] = field(default_factory=list)
+    """"train" or "validation" where a dataset has its own split, else ""; empty: nowhere."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,23 +53,55 @@ class PhotoStore:
         return torch.from_numpy(np.array(block)).permute(2, 0, 1)
 
 
-def open_photos(sources: Sequence[str], cache_dir: Path, side_px: int) -> PhotoStore:
-    """Open the photographs of archives and folders, decoding them into `cache_dir` the first time.
+def open_photos(
+    sources: Sequence[str], cache_dir: Path, side_px: int, filters: PhotoFilters | None = None
+) -> PhotoStore:
+    """Open the photographs of archives, folders and datasets, decoding them into `cache_dir` the first time.
 
-    Unreadable pictures are left out and listed in `rejected.txt` beside the cache.
+    Unreadable pictures and those that the filters leave out are counted, and listed in `rejected.txt` beside the cache.
 
     Raises:
-        DataError: a source is missing or no archive, or not one picture could be read.
+        DataError: a source is missing or no archive, or not one picture could be used.
     """
-    key = json.dumps([side_px, *(_fingerprint(Path(source)) for source in sources)])
-    folder = cache_dir / hashlib.sha256(key.encode()).hexdigest()[:16]
+    filters = filters or PhotoFilters()
+    parts: list[object] = [side_px, *(_fingerprint(Path(source)) for source in sources)]
+    if filters != PhotoFilters():
+        parts.append(asdict(filters))
+    folder = cache_dir / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     if not folder.is_dir():
-        _decode(sources, folder, side_px)
+        _decode(sources, folder, side_px, filters)
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     sizes = np.array(index["sizes"], dtype=np.int64)
     counts = sizes.prod(axis=1) * 3
     pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
-    return PhotoStore(index["names"], sizes, np.cumsum(counts) - counts, pixels)
+    return PhotoStore(index["names"], sizes, np.cumsum(counts) - counts, pixels, index.get("splits", []))
+
+
+def training_and_validation(
+    store: PhotoStore, validation_share: float, counts: Sequence[int] = ()
+) -> tuple[list[int], list[int]]:
+    """Indices to train and to validate with: exact `counts`, else a dataset's own split, else a share by hash of names.
+
+    `counts` are numbers to train with, to validate with and to hold back; who is among them is decided by the hashes
+    of the names too, and photographs beyond the three are not used.
+
+    Raises:
+        SettingError: `counts` are not three numbers, or the photographs have a split of their own.
+        DataError: there are too few photographs.
+    """
+    if counts:
+        return _exact_split(store, counts)
+    own = store.splits or [""] * len(store)
+    free = [index for index, split in enumerate(own) if not split]
+    training, validation = split_photos([store.names[index] for index in free], validation_share)
+    training = sorted([free[i] for i in training] + [i for i, split in enumerate(own) if split == "train"])
+    validation = sorted([free[i] for i in validation] + [i for i, split in enumerate(own) if split == "validation"])
+    if not training or not validation:
+        raise DataError(
+            f"{len(store)} photographs leave {len(training)} to train and {len(validation)} to validate; give more, "
+            f"another validation_share, or exact split_counts"
+        )
+    return training, validation
 
 
 def split_photos(names: Sequence[str], validation_share: float) -> tuple[list[int], list[int]]:
@@ -76,8 +113,31 @@ def split_photos(names: Sequence[str], validation_share: float) -> tuple[list[in
     return chosen
 
 
-class Crops(Dataset[Tensor]):
-    """Training batches by step: item `step` is uint8 `(B, 3, size, size)`, this process's share of the batch."""
+def _exact_split(store: PhotoStore, counts: Sequence[int]) -> tuple[list[int], list[int]]:
+    if len(counts) != 3 or min(counts) < 0 or min(counts[:2]) == 0:
+        raise SettingError(
+            f"split_counts must be three numbers, e.g. [134, 36, 30] to train, to validate and to hold back; "
+            f"got {list(counts)}"
+        )
+    if any(store.splits):
+        raise SettingError("split_counts contradicts the split of the dataset in photos; leave it empty")
+    if sum(counts) > len(store):
+        raise DataError(f"split_counts {list(counts)} need {sum(counts)} photographs, there are {len(store)}")
+    order = sorted(range(len(store)), key=lambda index: (hashlib.sha256(store.names[index].encode()).digest(), index))
+    return sorted(order[: counts[0]]), sorted(order[counts[0] : counts[0] + counts[1]])
+
+
+class Batch(NamedTuple):
+    """What a training step is made of."""
+
+    photos: Tensor
+    """The true colours: sRGB, uint8 `(B, 3, size, size)`."""
+    conditioning: Tensor | None
+    """The changed grey picture for the network, uint8 `(B, 1, size, size)`; None: the photographs' own L*."""
+
+
+class Crops(Dataset[Batch]):
+    """Training batches by step: item `step` is this process's share of the batch of that step."""
 
     def __init__(
         self,
@@ -91,6 +151,7 @@ class Crops(Dataset[Tensor]):
         crop_aspect: float,
         seed: int,
         process: tuple[int, int] = (0, 1),
+        augmentation: Augmentation | None = None,
     ) -> None:
         """`steps` are the steps to make, `sizes_px` the side of each; `process` is (rank, number of processes)."""
         self.store = store
@@ -102,15 +163,23 @@ class Crops(Dataset[Tensor]):
         self.crop_aspect = crop_aspect
         self.seed = seed
         self.process = process
+        self.augmentation = augmentation or Augmentation()
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, item: int) -> Tensor:
+    def __getitem__(self, item: int) -> Batch:
         step, size = self.steps[item], self.sizes_px[item]
         rank, num_processes = self.process
         positions = range(step * self.batch_size + rank, (step + 1) * self.batch_size, num_processes)
-        return torch.stack([self._crop(position, size) for position in positions])
+        photos = [self._crop(position, size) for position in positions]
+        if not self.augmentation.enabled:
+            return Batch(torch.stack(photos), None)
+        changed = [
+            conditioning_image(photo, self.augmentation, np.random.default_rng((self.seed, 2, position)))
+            for photo, position in zip(photos, positions, strict=True)
+        ]
+        return Batch(torch.stack(photos), torch.stack(changed))
 
     def _crop(self, position: int, size: int) -> Tensor:
         epoch, place = divmod(position, len(self.indices))
@@ -122,20 +191,6 @@ class Crops(Dataset[Tensor]):
         if rng.random() < 0.5:
             photo = photo.flip(2)
         return resize_uint8(photo, size, size)
-
-
-def random_crop(
-    rng: np.random.Generator, size: Sequence[int], scale: tuple[float, float], aspect: float
-) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of a crop with a random share of the area, stretched by up to `aspect` either way."""
-    full_height, full_width = int(size[0]), int(size[1])
-    area = rng.uniform(*scale) * min(full_height, full_width) ** 2
-    stretch = np.exp(rng.uniform(-1, 1) * np.log(aspect))
-    height = min(full_height, max(1, round(float(np.sqrt(area * stretch)))))
-    width = min(full_width, max(1, round(float(np.sqrt(area / stretch)))))
-    top = int(rng.integers(full_height - height + 1))
-    left = int(rng.integers(full_width - width + 1))
-    return top, left, height, width
 
 
 def centre_square(photo: Tensor, size: int) -> Tensor:
@@ -171,56 +226,55 @@ def _fingerprint(source: Path) -> list[object]:
     raise DataError(f"no photographs at {source}: give .zip archives or folders as photos=[...]")
 
 
-def iterate_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every picture file of a folder or .zip archive, in the order of their names.
-
-    Raises:
-        DataError: the source is no readable archive.
-    """
-    if source.is_dir():
-        for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
-                yield path.relative_to(source).as_posix(), path.read_bytes()
-        return
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for name in sorted(archive.namelist()):
-                if Path(name).suffix.lower() in PICTURE_SUFFIXES:
-                    yield name, archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{source} is not a readable .zip archive: {error}") from error
-
-
-def _decode(sources: Sequence[str], folder: Path, side_px: int) -> None:
+def _decode(sources: Sequence[str], folder: Path, side_px: int, filters: PhotoFilters) -> None:
     partial = folder.with_suffix(f".partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        _decode_into(partial, sources, side_px)
+        _decode_into(partial, sources, side_px, filters)
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _decode_into(folder: Path, sources: Sequence[str], side_px: int) -> None:
+def _decode_into(folder: Path, sources: Sequence[str], side_px: int, filters: PhotoFilters) -> None:
     names: list[str] = []
     sizes: list[list[int]] = []
-    rejected: list[str] = []
+    splits: list[str] = []
+    rejected: list[tuple[str, str, str]] = []
     with (folder / "pixels.bin").open("wb") as pixels, tqdm(desc="decoding photographs", unit=" pictures") as progress:
         for source in sources:
-            for name, data in iterate_pictures(Path(source)):
+            refused: list[tuple[str, str]] = []
+            for photo in iterate_photos(Path(source), refused, with_labels=bool(filters.labels)):
                 progress.update()
-                try:
-                    picture = _shrink(read_picture(data).convert("RGB"), side_px)
-                except PictureError as error:
-                    rejected.append(f"{name}: {error}")
+                picture = _use(photo, filters, side_px)
+                if isinstance(picture, tuple):
+                    rejected.append((photo.name, *picture))
                     continue
                 pixels.write(picture.tobytes())
-                names.append(name)
+                names.append(photo.name)
                 sizes.append([picture.height, picture.width])
+                splits.append(photo.split)
+            rejected += [(name, "unreadable", reason) for name, reason in refused]
+    left_out = Counter(kind for _, kind, _ in rejected)
+    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(left_out.items())) or "none"
     if not names:
-        raise DataError(f"not one readable picture in {', '.join(sources)}")
-    (folder / "rejected.txt").write_text("\n".join(rejected), encoding="utf-8")
-    (folder / "index.json").write_text(json.dumps({"names": names, "sizes": sizes}), encoding="utf-8")
+        raise DataError(f"not one usable picture in {', '.join(sources)}; left out: {counts}")
+    tqdm.write(f"{len(names)} photographs to use; left out: {counts}")
+    lines = [f"{name}: {kind}: {reason}" for name, kind, reason in rejected]
+    (folder / "rejected.txt").write_text("\n".join(lines), encoding="utf-8")
+    index = {"names": names, "sizes": sizes, "splits": splits, "left_out": left_out}
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _use(photo: SourcePhoto, filters: PhotoFilters, side_px: int) -> Image.Image | tuple[str, str]:
+    """The picture, RGB at the size to keep, or the kind of reason and the reason why it is left out."""
+    if filters.labels and photo.label not in filters.labels:
+        return "other label", repr(photo.label)
+    try:
+        picture = _shrink(read_picture(photo.read()).convert("RGB"), side_px)
+    except (PictureError, DataError) as error:
+        return "unreadable", str(error)
+    return filters.reason(picture) or picture
 
 
 def _shrink(picture: Image.Image, side_px: int) -> Image.Image:

@@ -8,12 +8,13 @@ from torch import nn
 def update_ema(averaged: nn.Module, model: nn.Module, decay: float) -> None:
     """Move `averaged` towards `model`: `averaged = decay * averaged + (1 - decay) * model`, buffers too.
 
-    Running means of batch norm are averaged like weights, counters are copied. Names must match exactly.
+    Running means of batch norm are averaged like weights; counters are copied, and so are the unit vectors of spectral
+    norm's power iteration, of which a mean is none. Names must match exactly.
     """
     source, target = model.state_dict(), averaged.state_dict()
     assert source.keys() == target.keys(), f"not the same network: {sorted(source.keys() ^ target.keys())[:3]}"
     for name, value in target.items():
-        if value.is_floating_point():
+        if value.is_floating_point() and not name.endswith(("._u", "._v")):
             value.lerp_(source[name].to(value.dtype), 1 - decay)
         else:
             value.copy_(source[name])

@@ -2,7 +2,8 @@
 
 Reads from top to bottom. One process, several GPUs or several machines: the same file under `accelerate launch`.
 Writes `OUTPUT_DIR/NAME/`: `checkpoint-{step}/`, TensorBoard logs, `log.jsonl`, `validation.png`, `recipe.yaml`, and at
-the end `model/` (config.json, model.safetensors) with the averaged weights.
+the end `model/` (config.json, model.safetensors) with the averaged weights. A run that ends adversarially also keeps
+`snapshots/{step}/` and chooses one of them for `model/`: `snapshots.json` says why.
 """
 
 import argparse
@@ -11,9 +12,8 @@ import json
 import math
 import os
 import sys
-import time
-from bisect import bisect_right
-from itertools import accumulate
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin starve a second busy process
@@ -23,43 +23,22 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from autochrome.color import AB_SCALE, rgb_to_lab, split_lab
+from autochrome.color import AB_SCALE, grey_to_lightness, rgb_to_lab, split_lab
 from autochrome.errors import AutochromeError, DataError, SettingError
-from autochrome.image import tensor_to_picture, write_png
 from autochrome.models import Colorizer, ColorizerConfig, load_colorizer, save_colorizer
+from training.adversarial import Adversary, discriminator_input
 from training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from training.config import Phase, TrainConfig, config_to_yaml, describe_fields, load_config
-from training.data import Crops, PhotoStore, open_photos, split_photos
+from training.data import Batch, Crops, PhotoStore, open_photos, training_and_validation
 from training.ema import ema_decay, update_ema
-from training.losses import LOSSES, LossInput
-from training.validation import Scores, score_model
-
-
-class Schedule:
-    """Which phase a step belongs to, and its learning rate."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self.phases = config.phases
-        self.warmup_steps = config.warmup_steps
-        lengths = [max(1, round(phase.num_kimg * 1000 / config.batch_size)) for phase in config.phases]
-        self.ends = list(accumulate(lengths))
-        self.num_steps = self.ends[-1]
-
-    def phase(self, step: int) -> Phase:
-        return self.phases[bisect_right(self.ends, step)]
-
-    def learning_rate(self, step: int) -> float:
-        """Cosine from the phase's first to its final value (Loshchilov and Hutter 2017), after a linear warm-up."""
-        index = bisect_right(self.ends, step)
-        begin = self.ends[index - 1] if index else 0
-        progress = (step - begin) / (self.ends[index] - begin)
-        phase = self.phases[index]
-        cosine = 0.5 * (1 + math.cos(math.pi * progress))
-        rate = phase.final_learning_rate + (phase.learning_rate - phase.final_learning_rate) * cosine
-        return rate * min(1.0, (step + 1) / max(1, self.warmup_steps))
+from training.log import Log, Speed, peak_memory_mb
+from training.losses import CLASSIFICATION_LOSSES, LOSSES, LossInput
+from training.losses.classification import class_weights
+from training.schedule import Schedule
+from training.snapshots import choose_snapshot, require_enough, save_snapshot
+from training.validation import score_model
 
 
 def choose_precision(config: TrainConfig) -> str:
@@ -74,7 +53,7 @@ def choose_precision(config: TrainConfig) -> str:
 def build_model(config: TrainConfig) -> Colorizer:
     """The network of the recipe: fresh, on a pretrained backbone, or continued from a finished model."""
     if config.init_from is not None:
-        model = load_colorizer(Path(config.init_from))
+        model = load_colorizer(Path(config.init_from), training=True)
         wanted = ColorizerConfig.from_dict(ColorizerConfig().to_dict() | config.architecture)
         if config.architecture and wanted != model.config:
             raise SettingError(f"init_from {config.init_from} has another architecture than the recipe asks for")
@@ -85,6 +64,7 @@ def build_model(config: TrainConfig) -> Colorizer:
     for phase in config.phases:
         if phase.size_px % model.size_multiple:
             raise SettingError(f"size_px must be a multiple of {model.size_multiple}, got {phase.size_px}")
+        _check_head(model, phase)
     for stage in model.backbone.stages[: config.frozen_stages]:
         stage.requires_grad_(False)
     return model
@@ -93,8 +73,9 @@ def build_model(config: TrainConfig) -> Colorizer:
 def build_optimizer(model: Colorizer, config: TrainConfig) -> torch.optim.Optimizer:
     """Adam or AdamW with the backbone's learning rate scaled; biases and norms are not decayed."""
     groups = []
-    for part, scale in ((model.backbone, config.backbone_learning_rate_scale), (model.decoder, 1.0)):
-        parameters = [parameter for parameter in part.parameters() if parameter.requires_grad]
+    learning = [(name.startswith("backbone."), p) for name, p in model.named_parameters() if p.requires_grad]
+    for in_backbone, scale in ((True, config.backbone_learning_rate_scale), (False, 1.0)):
+        parameters = [parameter for inside, parameter in learning if inside is in_backbone]
         for decay, chosen in (
             (config.weight_decay, [p for p in parameters if p.ndim > 1]),
             (0.0, [p for p in parameters if p.ndim <= 1]),
@@ -106,9 +87,24 @@ def build_optimizer(model: Colorizer, config: TrainConfig) -> torch.optim.Optimi
     return torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.99))
 
 
+def build_adversary(config: TrainConfig, model: Colorizer) -> Adversary | None:
+    """The discriminator of the recipe, where it has one; refuses pictures too small for it."""
+    if config.discriminator is None:
+        return None
+    adversary = Adversary(config.discriminator, config.gan_loss)
+    for phase in config.phases:
+        side = phase.size_px // model.output_stride
+        if phase.stage != "generator" and side < adversary.network.min_side_px:
+            raise SettingError(
+                f"at size_px {phase.size_px} the model's output is {side} pixels wide, and this discriminator needs "
+                f"{adversary.network.min_side_px}: raise size_px, or lower discriminator.num_halvings or num_scales"
+            )
+    return adversary
+
+
 def make_batches(
     config: TrainConfig, schedule: Schedule, store: PhotoStore, indices: list[int], begin: int, process: tuple[int, int]
-) -> DataLoader[Tensor]:
+) -> DataLoader[Batch]:
     """Batches of every step from `begin` on, made one process ahead of the training."""
     steps = range(begin, schedule.num_steps)
     crops = Crops(
@@ -121,46 +117,84 @@ def make_batches(
         crop_aspect=config.crop_aspect,
         seed=config.seed,
         process=process,
+        augmentation=config.augmentation,
     )
     return DataLoader(crops, batch_size=None, shuffle=False, num_workers=1, prefetch_factor=4)
 
 
-def prepare(batch: Tensor, stride: int, device: torch.device) -> tuple[Tensor, LossInput]:
-    """uint8 photographs to the network's L* and what the losses compare at the output's size."""
-    lightness, ab = split_lab(rgb_to_lab(batch.to(device).float() / 255))
-    return lightness, LossInput(
+def prepare(batch: Batch, stride: int, phase: Phase, device: torch.device) -> tuple[Tensor, LossInput]:
+    """uint8 photographs to the network's L* and what the losses compare."""
+    lightness, ab = split_lab(rgb_to_lab(batch.photos.to(device).float() / 255))
+    data = LossInput(
         prediction=torch.empty(0),
         target=F.avg_pool2d(ab, stride) / AB_SCALE,
         lightness=F.avg_pool2d(lightness, stride),
-        colorfulness_share=1.0,
+        colorfulness_share=phase.colorfulness_share,
+        full_lightness=lightness,
     )
+    if batch.conditioning is not None:
+        lightness = grey_to_lightness(batch.conditioning.to(device).float() / 255)
+    return lightness, data
 
 
-def compute_loss(data: LossInput, phase: Phase) -> tuple[Tensor, dict[str, Tensor]]:
-    """The phase's weighted sum, and each loss by itself."""
-    data.colorfulness_share = phase.colorfulness_share
-    parts = {name: LOSSES[name](data) for name in phase.losses}
-    total = torch.stack([phase.losses[name] * value for name, value in parts.items()]).sum()
-    return total, {name: value.detach() for name, value in parts.items()}
+@dataclass
+class Trainer:
+    """The networks that take part, and what one step does with them."""
 
+    accelerator: Accelerator
+    config: TrainConfig
+    model: Colorizer
+    wrapped: Callable[..., Tensor]
+    """`model` as accelerate (and the compiler) want it called."""
+    averaged: Colorizer
+    optimizer: torch.optim.Optimizer
+    adversary: Adversary | None
+    class_weights: Tensor | None = None
 
-class Log:
-    """Scalars to TensorBoard and `log.jsonl`, the validation grid to TensorBoard and `validation.png`."""
+    def step(self, batch: Batch, phase: Phase, where: str) -> dict[str, float]:
+        """Train on one batch, whoever's turn it is; returns each loss by its name.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        Raises:
+            DataError: a loss or gradient is not finite.
+        """
+        lightness, data = prepare(batch, self.model.output_stride, phase, self.accelerator.device)
+        data.class_weights = self.class_weights
+        real = discriminator_input(data.lightness, data.target)
+        if phase.stage == "discriminator":
+            with torch.no_grad(), self.accelerator.autocast():
+                fake = discriminator_input(data.lightness, self.averaged(lightness))
+            return self._teach_adversary(real, fake, where)
+        with self.accelerator.autocast():
+            data.raw = self.wrapped(lightness, raw=True)
+        data.prediction = self.model.ab_from_raw(data.raw)
+        weights, parts, values = dict(phase.losses), {}, {}
+        if phase.stage == "adversarial":
+            assert self.adversary is not None
+            fake = discriminator_input(data.lightness, data.prediction)
+            values = self._teach_adversary(real, fake.detach(), where)
+            parts = self.adversary.verdict(real, fake, with_features=phase.feature_matching_weight > 0)
+            weights |= {"adversarial": phase.adversarial_weight, "feature_matching": phase.feature_matching_weight}
+        parts = {name: LOSSES[name](data) for name in phase.losses} | parts
+        loss = torch.stack([weights[name] * value for name, value in parts.items()]).sum()
+        _require_finite({**parts, "loss": loss}, where)
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_gradient_norm)
+        self._require_finite_gradient("gradient of the generator", norm, where)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return values | {name: value.item() for name, value in parts.items()} | {"loss": loss.item()}
 
-    def scalars(self, kind: str, step: int, num_pictures: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(f"{kind}/{name}", value, num_pictures)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"kind": kind, "step": step, "num_pictures": num_pictures, **values}) + "\n")
+    def _teach_adversary(self, real: Tensor, fake: Tensor, where: str) -> dict[str, float]:
+        assert self.adversary is not None
+        loss, told_apart = self.adversary.examine(real, fake)
+        _require_finite({"discriminator": loss}, where)
+        norm = self.adversary.learn(self.accelerator, loss, self.config.max_gradient_norm)
+        self._require_finite_gradient("gradient of the discriminator", norm, where)
+        return {"discriminator": loss.item(), "told_apart": told_apart}
 
-    def scores(self, step: int, num_pictures: int, scores: Scores) -> None:
-        self.scalars("validation", step, num_pictures, scores.values)
-        self.writer.add_image("validation/grey_prediction_truth", scores.grid, num_pictures)
-        write_png(tensor_to_picture(scores.grid), self.folder / "validation.png")
+    def _require_finite_gradient(self, name: str, norm: Tensor, where: str) -> None:
+        if self.accelerator.scaler is None:  # with fp16 the scaler skips such a step and lowers its scale
+            _require_finite({name: norm}, where)
 
 
 def train(config: TrainConfig, *, resume: bool) -> Path:
@@ -171,106 +205,124 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
     folder = Path(config.output_dir) / config.name
     schedule = Schedule(config)
     recipe = config_to_yaml(config)
-    _check_losses(config)
     if not resume and list_checkpoints(folder):
         raise DataError(f"{folder} holds checkpoints; go on from them with --resume, or give another name=")
 
     with accelerator.main_process_first():
-        store = open_photos(config.photos, Path(config.cache_dir), config.cache_side_px)
-    training, validation = split_photos(store.names, config.validation_share)
-    if not training or not validation:
-        raise DataError(f"{len(store)} photographs leave {len(training)} to train and {len(validation)} to validate")
+        store = open_photos(config.photos, Path(config.cache_dir), config.cache_side_px, config.photo_filters)
+    if config.validate_on_training:
+        training = validation = list(range(len(store)))
+    else:
+        training, validation = training_and_validation(store, config.validation_share, config.split_counts)
+    snapshot_steps = schedule.snapshot_steps(config.snapshot_every_kimg, len(training))
+    if snapshot_steps:
+        require_enough(validation)
 
+    # The networks, as they were at the newest checkpoint where there is one.
     memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
     model = build_model(config).train()
     model = model.to(memory_format=memory_format)  # type: ignore[call-overload]  # torch leaves it out of its stubs
-    averaged = copy.deepcopy(model).to(accelerator.device).requires_grad_(False)
+    averaged = copy.deepcopy(model).to(accelerator.device).requires_grad_(False).eval()
     plain_optimizer = build_optimizer(model, config)
+    adversary = build_adversary(config, model)
+    networks: dict[str, nn.Module] = {"model": model, "averaged": averaged}
+    optimizers = {"optimizer": plain_optimizer}
+    if adversary:
+        networks["discriminator"] = adversary.network
+        optimizers["discriminator_optimizer"] = adversary.optimizer
     begin = 0
     if resume and list_checkpoints(folder):
         newest = list_checkpoints(folder)[-1]
-        begin = load_checkpoint(newest, model=model, averaged=averaged, optimizer=plain_optimizer)["step"]
+        begin = load_checkpoint(newest, networks=networks, optimizers=optimizers)["step"]
         accelerator.print(f"resuming from {newest}")
     wrapped, optimizer = accelerator.prepare(model, plain_optimizer)
+    if adversary:
+        adversary.prepare(accelerator)
+    trainer = Trainer(accelerator, config, model, wrapped, averaged, optimizer, adversary)
+    if config.compile:
+        trainer.wrapped = torch.compile(wrapped)
+    if any(name in CLASSIFICATION_LOSSES for phase in config.phases for name in phase.losses):
+        trainer.class_weights = class_weights(store, training).to(accelerator.device)
+
     process = (accelerator.process_index, accelerator.num_processes)
     batches = iter(make_batches(config, schedule, store, training, begin, process))
-
     log = Log(folder) if accelerator.is_main_process else None
     if log:
         (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
     progress = tqdm(total=schedule.num_steps, initial=begin, unit="step", disable=log is None, mininterval=2)
-    started, done = time.monotonic(), begin
+    speed = Speed()
     for step in range(begin, schedule.num_steps):
-        phase = schedule.phase(step)
-        rate = schedule.learning_rate(step)
+        phase, last = schedule.phase(step), step + 1 == schedule.num_steps
+        # Whatever a step draws at random is decided by (seed, step, process): a resumed run draws the same.
+        torch.manual_seed((config.seed << 40) + step * process[1] + process[0])
+        if schedule.adversary_enters(step):
+            # The generator goes on from the weights that the discriminator has seen, which are the better ones, too.
+            model.load_state_dict(averaged.state_dict())
+            if log and step in snapshot_steps:
+                save_snapshot(averaged, folder, step)
+        rates = {"rate": schedule.learning_rate(step)}
         for group in optimizer.param_groups:
-            group["lr"] = rate * group["scale"]
-        loss, parts = _training_step(accelerator, wrapped, model, optimizer, next(batches), phase, config)
+            group["lr"] = rates["rate"] * group["scale"]
+        if adversary and phase.stage != "generator":
+            rates["discriminator_rate"] = schedule.discriminator_learning_rate(step)
+            adversary.set_learning_rate(rates["discriminator_rate"])
+        values = trainer.step(next(batches), phase, f"step {step}, phases[{schedule.index(step)}] ({phase.stage})")
         num_pictures = (step + 1) * config.batch_size
-        update_ema(averaged, model, ema_decay(config.ema_halflife_kimg, num_pictures, config.batch_size))
+        if phase.stage != "discriminator":
+            halflife = phase.ema_halflife_kimg or config.ema_halflife_kimg
+            update_ema(averaged, model, ema_decay(halflife, num_pictures, config.batch_size))
         progress.update()
+        speed.add(config.batch_size)
         if log is None:
             continue
-        last = step + 1 == schedule.num_steps
-        if step % 50 == 0 or last:
-            speed = (step + 1 - done) * config.batch_size / (time.monotonic() - started)
-            started, done = time.monotonic(), step + 1
-            progress.set_postfix(loss=f"{loss:.3f}", pictures_per_s=f"{speed:.0f}")
-            log.scalars("train", step, num_pictures, parts | {"loss": loss, "rate": rate, "pictures_per_s": speed})
-        if last or _crosses(config.validate_every_kimg, num_pictures, config.batch_size):
+        if step % 50 == 0 or step in schedule.begins or last:
+            values |= rates | {"pictures_per_s": speed.pictures_per_s()}
+            progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
+            log.scalars("train", step, num_pictures, values | {"peak_memory_mb": peak_memory_mb(accelerator.device)})
+        if phase.stage != "discriminator" and _crosses(
+            config.validate_every_kimg, num_pictures, config.batch_size, last
+        ):
             chosen = validation[: config.num_validation]
             scores = score_model(averaged, store, chosen, phase.size_px, accelerator.device)
             log.scores(step, num_pictures, scores)
             tqdm.write(json.dumps({"kimg": num_pictures / 1000, **scores.values}))
-            started, done = time.monotonic(), step + 1
-        if last or _crosses(config.checkpoint_every_kimg, num_pictures, config.batch_size):
-            save_checkpoint(
-                folder, step=step + 1, model=model, averaged=averaged, optimizer=plain_optimizer, recipe=recipe
-            )
+            speed.restart()
+        if step + 1 in snapshot_steps and phase.stage == "adversarial":
+            save_snapshot(averaged, folder, step + 1)
+            speed.restart()
+        if _crosses(config.checkpoint_every_kimg, num_pictures, config.batch_size, last):
+            save_checkpoint(folder, step=step + 1, networks=networks, optimizers=optimizers, recipe=recipe)
             save_colorizer(averaged, folder / "model")
+            speed.restart()
     progress.close()
+    accelerator.end_training()
     if log:
         log.writer.close()
-    accelerator.end_training()
+        if snapshot_steps:
+            choose_snapshot(folder, snapshot_steps, config, store, validation, accelerator.device)
     return folder / "model"
 
 
-def _training_step(
-    accelerator: Accelerator,
-    wrapped: nn.Module,
-    model: Colorizer,
-    optimizer: torch.optim.Optimizer,
-    batch: Tensor,
-    phase: Phase,
-    config: TrainConfig,
-) -> tuple[float, dict[str, float]]:
-    lightness, data = prepare(batch, model.output_stride, accelerator.device)
-    with accelerator.autocast():
-        data.prediction = wrapped(lightness)
-    loss, parts = compute_loss(data, phase)
-    if not torch.isfinite(loss):
-        raise DataError(
-            f"the loss is {loss.item()} ({ {name: value.item() for name, value in parts.items()} }); the last "
-            f"checkpoint is kept: lower learning_rate or check the photographs, then --resume"
-        )
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_(model.parameters(), config.max_gradient_norm)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return loss.item(), {name: value.item() for name, value in parts.items()}
-
-
-def _crosses(every_kimg: float, num_pictures: int, batch_size: int) -> bool:
-    """Whether this step's pictures reach a multiple of the interval."""
+def _crosses(every_kimg: float, num_pictures: int, batch_size: int, last: bool) -> bool:
+    """Whether this step's pictures reach a multiple of the interval, or the end."""
     interval = every_kimg * 1000
-    return num_pictures // interval > (num_pictures - batch_size) // interval
+    return last or num_pictures // interval > (num_pictures - batch_size) // interval
 
 
-def _check_losses(config: TrainConfig) -> None:
-    for phase in config.phases:
-        for name in phase.losses:
-            if name not in LOSSES:
-                raise SettingError(f"no loss is called {name!r}; there are: {', '.join(LOSSES)}")
+def _require_finite(values: dict[str, Tensor], where: str) -> None:
+    """Stop at the first value that is not a number to go by."""
+    for name, value in values.items():
+        if not math.isfinite(value.item()):
+            raise DataError(
+                f"{where}: the {name} is {value.item()} ({ {one: v.item() for one, v in values.items()} }); the last "
+                f"checkpoint is kept: lower the learning rates or check the photographs, then --resume"
+            )
+
+
+def _check_head(model: Colorizer, phase: Phase) -> None:
+    wanting = [name for name in phase.losses if name in CLASSIFICATION_LOSSES]
+    if wanting and model.config.head != "bins":
+        raise SettingError(f"the loss {wanting[0]} needs a model with head 'bins', got head {model.config.head!r}")
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -295,7 +347,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(config_to_yaml(config))
         if options.dry_run:
             model = build_model(config)
-            _check_losses(config)
+            build_adversary(config, model)
             schedule = Schedule(config)
             count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
             print(f"{count:,} parameters to train, {schedule.num_steps:,} steps, precision {choose_precision(config)}")

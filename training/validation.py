@@ -1,6 +1,6 @@
 """Scores during training: the curve of CIEDE2000 against colourfulness, and a grid of pictures to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,26 +28,52 @@ class Scores:
     """Rows of grey, prediction, truth: sRGB `(3, H, W)` in 0..1."""
 
 
+@dataclass
+class Predicted:
+    """Some validation photographs and what a model makes of them."""
+
+    lightness: Tensor
+    """L* (0..100), `(B, 1, size, size)`."""
+    ab: Tensor
+    """As predicted, upsampled, Lab units, `(B, 2, size, size)`."""
+    truth: Tensor
+    """Lab, `(B, 3, size, size)`."""
+
+    def render(self, saturation: float = 1.0) -> Tensor:
+        """The prediction as sRGB `(B, 3, size, size)` in 0..1, its ab multiplied."""
+        return lab_to_gamut(merge_lab(self.lightness, self.ab * saturation))
+
+
 @torch.no_grad()
-def score_model(
+def predict(
     model: nn.Module, store: PhotoStore, indices: Sequence[int], size_px: int, device: torch.device
-) -> Scores:
-    """Score a model on centre squares of the given photographs at `size_px`."""
+) -> Iterator[Predicted]:
+    """Centre squares of the given photographs at `size_px`, some at a time; the model is put into evaluation mode."""
     model.eval()
-    differences, colorfulnesses, grey_differences, true_colorfulnesses = [], [], [], []
-    grid: Tensor | None = None
     for begin in range(0, len(indices), _BATCH):
         photos = torch.stack([centre_square(store.photo(i), size_px) for i in indices[begin : begin + _BATCH]])
         truth = rgb_to_lab(photos.to(device).float() / 255)
         lightness, _ = split_lab(truth)
         ab = F.interpolate(model(lightness), size=truth.shape[-2:], mode="bilinear") * AB_SCALE
-        rendered = [lab_to_gamut(merge_lab(lightness, ab * saturation)) for saturation in SATURATIONS]
-        differences.append(torch.stack([_mean_difference(rgb_to_lab(rgb), truth) for rgb in rendered]))
+        yield Predicted(lightness, ab, truth)
+
+
+@torch.no_grad()
+def score_model(
+    model: nn.Module, store: PhotoStore, indices: Sequence[int], size_px: int, device: torch.device
+) -> Scores:
+    """Score a model on centre squares of the given photographs at `size_px`."""
+    differences, colorfulnesses, grey_differences, true_colorfulnesses = [], [], [], []
+    grid: Tensor | None = None
+    for batch in predict(model, store, indices, size_px, device):
+        rendered = [batch.render(saturation) for saturation in SATURATIONS]
+        differences.append(torch.stack([mean_difference(rgb_to_lab(rgb), batch.truth) for rgb in rendered]))
         colorfulnesses.append(torch.stack([colorfulness(rgb) for rgb in rendered]))
-        grey_differences.append(_mean_difference(merge_lab(lightness, torch.zeros_like(ab)), truth))
-        true_colorfulnesses.append(colorfulness(lab_to_rgb(truth).clamp(0, 1)))
+        grey_differences.append(grey_difference(batch.truth))
+        photos = lab_to_rgb(batch.truth).clamp(0, 1)
+        true_colorfulnesses.append(colorfulness(photos))
         if grid is None:
-            grid = picture_grid(lightness, rendered[SATURATIONS.index(1.0)], lab_to_rgb(truth).clamp(0, 1))
+            grid = picture_grid(batch.lightness, rendered[SATURATIONS.index(1.0)], photos)
     assert grid is not None, "no validation pictures"
     difference = torch.cat(differences, dim=1)
     grey = torch.cat(grey_differences)
@@ -72,5 +98,12 @@ def picture_grid(lightness: Tensor, prediction: Tensor, truth: Tensor, num_colum
     return torch.cat(rows, dim=-2)
 
 
-def _mean_difference(lab: Tensor, truth: Tensor) -> Tensor:
+def mean_difference(lab: Tensor, truth: Tensor) -> Tensor:
+    """Mean CIEDE2000 of each picture, `(B,)`, from Lab `(B, 3, H, W)`."""
     return ciede2000_lab(lab, truth).mean(dim=(1, 2, 3))
+
+
+def grey_difference(truth: Tensor) -> Tensor:
+    """Mean CIEDE2000 of no colour at all, `(B,)`, from Lab `(B, 3, H, W)`."""
+    lightness, ab = split_lab(truth)
+    return mean_difference(merge_lab(lightness, torch.zeros_like(ab)), truth)

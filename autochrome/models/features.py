@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from autochrome.errors import ModelError
+from autochrome.models.backbones.base import load_transformers
 
 WEIGHTS_DIR = Path(__file__).parents[1] / "weights" / "mobilenet-v2"
 SIDE_PX = 224
@@ -38,20 +36,6 @@ def load_pooled_mobilenet_v2(folder: Path = WEIGHTS_DIR) -> PooledMobileNetV2:
         ModelError: the folder does not hold such a model.
     """
     from transformers import MobileNetV2Model  # here: it costs a second, and most measures need no network
-    from transformers.utils import logging
 
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        network, info = MobileNetV2Model.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"no MobileNetV2 could be loaded from {folder}: {error}") from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
-    if info["missing_keys"] or info["unexpected_keys"]:
-        different = sorted([*info["missing_keys"], *info["unexpected_keys"]])
-        raise ModelError(f"the weights of {folder} belong to another architecture: {', '.join(different[:3])}")
+    network = load_transformers(MobileNetV2Model, folder, "MobileNetV2", exact=True)
     return PooledMobileNetV2(network.eval().requires_grad_(False))

@@ -1,6 +1,7 @@
 """What all pipelines share: how a picture comes in, and the result, which can be rendered again without the model."""
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -149,3 +150,21 @@ def metadata(model_id: str, settings: Mapping[str, Any]) -> dict[str, str]:
         "Model": model_id,
         "Settings": json.dumps(dict(settings), sort_keys=True),
     }
+
+
+class Clock:
+    """Seconds between laps, by name, in `laps`."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Write down the seconds since the last lap, or since the beginning."""
+        now = time.perf_counter()
+        self.laps[name] = now - self._last
+        self._last = now
+
+
+def silent(share: float, step: str) -> None:
+    """The progress of somebody who did not ask."""

@@ -1,6 +1,5 @@
 """The pipeline of the networks that give their answer in one pass: L* in, a*b* out."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from autochrome.color import AB_SCALE
 from autochrome.errors import ModelError, UnavailableError
 from autochrome.image import picture_to_lightness, resize, working_size
 from autochrome.models import Colorizer, load_colorizer
-from autochrome.pipelines.base import ColorizationOutput, Picture, Pipeline, Progress, render
+from autochrome.pipelines.base import Clock, ColorizationOutput, Picture, Pipeline, Progress, render, silent
 from autochrome.pipelines.settings import Setting
 
 PX_PER_RENDER_FACTOR = 16
@@ -109,8 +108,8 @@ class FeedforwardPipeline(Pipeline):
             PictureError: the picture cannot be read.
             ModelError: the model gave something that is not a number.
         """
-        report = progress or _silent
-        clock = _Clock()
+        report = progress or silent
+        clock = Clock()
         settings = self.check_inputs(
             merge_lightness=merge_lightness, render_factor=render_factor, saturation=saturation, seed=seed, **others
         )
@@ -173,20 +172,3 @@ class FeedforwardPipeline(Pipeline):
             merge_lightness=settings["merge_lightness"],
             saturation=settings["saturation"],
         )
-
-
-class _Clock:
-    """Seconds between laps, by name."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = now - self._last
-        self._last = now
-
-
-def _silent(share: float, step: str) -> None:
-    """The progress of somebody who did not ask."""

@@ -2,13 +2,17 @@
 
 CIEDE2000 alone rewards dullness and colourfulness alone rewards noise, so a model is a curve: its a*b* are scaled by a
 saturation factor, and at each factor both are measured on full-size results, as shares of plain grey's CIEDE2000 and of
-the truth's colourfulness. Grey and one constant tint stand beside it. MODEL is a catalog id or a folder of weights.
+the truth's colourfulness. At the model's default saturation the Fréchet distance on MobileNetV2's features, too. Grey
+and one constant tint stand beside it. MODEL is a catalog id or a folder of weights, as `training.train_gan` leaves it.
+With `--json`, models that the file holds already stay in it, if they were measured on the same photographs.
 """
 
 import argparse
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +20,49 @@ import numpy as np
 from tqdm import tqdm
 
 from autochrome.catalog import load_pipeline
-from autochrome.errors import AutochromeError
+from autochrome.errors import AutochromeError, DataError, UnavailableError
 from autochrome.files import write_json
 from autochrome.image import picture_to_tensor, read_picture
 from autochrome.inputs import select
-from autochrome.metrics import ciede2000, colorfulness
 from autochrome.metrics.baselines import BASELINES
+from autochrome.metrics.ciede2000 import ciede2000_of
+from autochrome.metrics.colorfulness import colorfulness
+from autochrome.metrics.comparison import Comparison
+from autochrome.metrics.frechet import FRECHET_NAME, FeatureMoments, FrechetFeatures, frechet_distance
 from autochrome.pipelines import FeedforwardPipeline, Pipeline
 
 SATURATIONS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 SHARES = (0.35, 0.5, 0.8, 1.0)
+LIBRARIES = ("torch", "pillow")
 
 
 def measure(
     pipeline: Pipeline, photos: Path, saturations: Sequence[float], settings: dict[str, Any], limit: int | None
 ) -> dict[str, Any]:
-    """Color every photograph once and score it at each saturation; plain numbers, ready for JSON."""
+    """Color every photograph once and score it at each saturation and the default; plain numbers, ready for JSON."""
+    default = str(float(pipeline.settings["saturation"].default))
+    saturations = sorted({*map(float, saturations), float(default)})
     differences: dict[str, list[float]] = defaultdict(list)
     vividness: dict[str, list[float]] = defaultdict(list)
+    moments: dict[str, FeatureMoments] = defaultdict(FeatureMoments)
+    features = FrechetFeatures()
     seconds = []
-    for item in tqdm(select([photos]).items[:limit], unit=" pictures", disable=None):
+    items = select([photos]).items
+    for item in tqdm(items[:: max(1, len(items) // (limit or len(items)))], unit=" pictures", disable=None):
         picture = read_picture(item.read()).convert("RGB")
         reference = picture_to_tensor(picture)
         output = pipeline(picture, **settings)
         seconds.append(output.seconds)
         results = {str(value): picture_to_tensor(output.render(saturation=value)) for value in saturations}
         results |= {name: make(reference) for name, make in BASELINES.items()}
+        comparison = Comparison(reference, reference)
         for name, result in results.items():
-            differences[name].append(ciede2000(result, reference).item())
+            differences[name].append(ciede2000_of(comparison.against_same_reference(result)).item())
             vividness[name].append(colorfulness(result).item())
+            if name in (default, *BASELINES):
+                moments[name].add(features(result))
         vividness["truth"].append(colorfulness(reference).item())
+        moments["truth"].add(features(reference))
     grey = np.array(differences["grey"])
     rows = {
         name: {
@@ -56,6 +73,8 @@ def measure(
         }
         for name, values in differences.items()
     }
+    for name in set(moments) - {"truth"}:
+        rows[name][FRECHET_NAME] = round(frechet_distance(moments[name], moments["truth"]), 3)
     curve = sorted(
         (rows[str(value)]["colorfulness_share"], rows[str(value)]["ciede2000_share"]) for value in saturations
     )
@@ -63,6 +82,7 @@ def measure(
     at = {str(s): round(float(np.interp(s, vivid, shares)), 4) for s in SHARES if vivid[0] <= s <= vivid[-1]}
     return {
         "num_pictures": len(grey),
+        "versions": {name: version(name) for name in LIBRARIES},
         "settings": output.settings,
         "median_seconds": round(float(np.median(seconds)), 4),
         "ciede2000_share_at_colorfulness_share": at,
@@ -73,27 +93,32 @@ def measure(
 
 def print_table(results: dict[str, Any]) -> None:
     """One row a model and saturation, the baselines first."""
-    print(f"{'':28}{'CIEDE2000':>10}{'of grey':>9}{'colorful':>10}{'beats grey':>12}")
+    print(f"{'':28}{'CIEDE2000':>10}{'of grey':>9}{'colorful':>10}{'beats grey':>12}{'Frechet':>9}")
     first = next(iter(results.values()))
     rows = list(first["baselines"].items())
     for model, result in results.items():
         rows += [(f"{model} x{value}", row) for value, row in result["by_saturation"].items()]
     for name, row in rows:
+        frechet = f"{row[FRECHET_NAME]:9.2f}" if FRECHET_NAME in row else ""
         print(
             f"{name:28}{row['ciede2000']:10.2f}{row['ciede2000_share']:9.3f}"
-            f"{row['colorfulness_share']:10.3f}{row['better_than_grey']:12.1%}"
+            f"{row['colorfulness_share']:10.3f}{row['better_than_grey']:12.1%}{frechet}"
         )
     print(f"{first['num_pictures']} pictures")
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """The curves of all models in one picture."""
-    import matplotlib as mpl
-
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise UnavailableError(
+            "a plot needs matplotlib, which is not installed: pip install matplotlib, or leave out --plot"
+        ) from error
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for model, result in results.items():
         rows = result["by_saturation"].values()
         axes.plot(
@@ -121,27 +146,65 @@ def main() -> int:
     parser.add_argument("--saturations", type=float, nargs="+", default=SATURATIONS)
     parser.add_argument("--render-factor", type=int)
     parser.add_argument("--flip-average", action="store_true", help="mean of the picture and its mirror image")
-    parser.add_argument("--limit", type=int, help="only the first so many pictures")
+    parser.add_argument("--limit", type=int, help="only about so many pictures, evenly spaced")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="a PNG of the curves; needs matplotlib")
     options = parser.parse_args()
     settings = {} if options.render_factor is None else {"render_factor": options.render_factor}
-    results = {}
     try:
+        results = _earlier(options.json)
         for model in options.models:
             pipeline = load_pipeline(model)
             if options.flip_average and isinstance(pipeline, FeedforwardPipeline):
                 pipeline.flip_average = True
-            results[model] = measure(pipeline, options.photos, options.saturations, settings, options.limit)
+            measured = measure(pipeline, options.photos, options.saturations, settings, options.limit)
+            results = {name: entry for name, entry in results.items() if entry["baselines"] == measured["baselines"]}
+            results[model_name(model)] = measured | training_facts(pipeline, Path(model))
+            if options.json:
+                write_json(results, options.json)
+        print_table(results)
+        if options.plot:
+            plot(results, options.plot)
     except AutochromeError as error:
         print(f"quality: error: {error}", file=sys.stderr)
         return 2
-    print_table(results)
-    if options.json:
-        write_json(results, options.json)
-    if options.plot:
-        plot(results, options.plot)
     return 0
+
+
+def model_name(model: str) -> str:
+    """A catalog id as it is; of a trainer's folder `.../NAME/model` the recipe's name, of another its own."""
+    path = Path(model)
+    if not path.is_dir():
+        return model
+    path = path.resolve()
+    return path.parent.name if path.name == "model" else path.name
+
+
+def training_facts(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
+    """Of a trainer's folder: parameters, pictures seen, and from its log speed (median) and memory (largest)."""
+    log = folder / ".." / "log.jsonl"
+    if not log.is_file() or not isinstance(pipeline, FeedforwardPipeline):
+        return {}
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    steps = [line for line in lines if line["kind"] == "train"]
+    return {
+        "training": {
+            "num_parameters": sum(parameter.numel() for parameter in pipeline.model.parameters()),
+            "num_pictures": max(line["num_pictures"] for line in steps),
+            "pictures_per_s": round(float(np.median([line["pictures_per_s"] for line in steps])), 1),
+            "peak_memory_mb": max(round(line.get("peak_memory_mb", 0)) for line in steps),
+        }
+    }
+
+
+def _earlier(path: Path | None) -> dict[str, Any]:
+    if path is None or not path.exists():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); remove it or give another --json") from error
+    return found
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Reads quality.json and speed.json beside this file, which `python -m training.benchmarks.quality ... --json` and
 `autochrome benchmark --json` make. Writes what stands between `<!-- results:start -->` and `<!-- results:end -->`, and
 between `<!-- speed:start -->` and `<!-- speed:end -->`, in README.md and in the card (README.md) of each shipped model,
-and `model-index` in a card's front matter, which the Hub shows. With `--check` it writes nothing and exits 1 where
-something is stale.
+and `model-index` in a card's front matter, which the Hub shows. training/README.md gets the recipes' results from
+recipes.json and batch_size.json in the same way. With `--check` it writes nothing and exits 1 where something is stale.
 """
 
 import argparse
@@ -24,12 +24,18 @@ from autochrome.errors import AutochromeError, DataError
 from autochrome.files import replacing
 from autochrome.models.checkpoint import WEIGHTS_NAME
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
+from training.benchmarks import recipe_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("training/benchmarks")
+RECIPES = Path("training/README.md")
 COMMANDS = {
     "quality.json": "python -m training.benchmarks.quality PHOTOS MODEL... --json training/benchmarks/quality.json",
     "speed.json": "autochrome benchmark --json training/benchmarks/speed.json",
+    "recipes.json": "python -m training.benchmarks.quality PHOTOS runs/NAME/model... "
+    "--json training/benchmarks/recipes.json",
+    "batch_size.json": "python -m training.benchmarks.batch_size training/configs/beta.yaml PHOTOS... "
+    "--json training/benchmarks/batch_size.json",
 }
 HEADER = [
     "",
@@ -75,7 +81,7 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
         DataError: a JSON file is missing, damaged, incomplete or measured with other settings than the catalog's; a
             document is missing or lacks its markers.
     """
-    quality, speed = (_read_json(root / FOLDER / name) for name in COMMANDS)
+    quality, speed = (_read_json(root / FOLDER / name) for name in ("quality.json", "speed.json"))
     shipped = [row for row in catalog if row.unavailable_reason() is None]
     if not shipped:
         raise DataError("none of the catalog's models is here; train one, or put its weights where the catalog says")
@@ -89,9 +95,23 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
             path = result.row.source / "README.md"
             blocks = {"results": _results_block([result], baselines), "speed": _speed_block(speed, [result.row])}
             texts[path] = _with_model_index(_fill(path, blocks), result)
+        if (path := root / RECIPES).exists():
+            texts[path] = _fill(path, _recipe_blocks(root))
     except (KeyError, TypeError) as error:
         raise DataError(f"the results in {root / FOLDER} lack {error}; {_remedy(*COMMANDS)}") from error
     return texts
+
+
+def _recipe_blocks(root: Path) -> dict[str, str]:
+    recipes, batch_sizes = (_read_json(root / FOLDER / name) for name in ("recipes.json", "batch_size.json"))
+    counts = {entry["num_pictures"] for entry in recipes.values()}
+    saturations = [f"x {saturation}" for saturation in recipe_rows.common_saturations(recipes)]
+    return {
+        "recipes": _table(recipe_rows.HEADER, recipe_rows.recipe_rows(recipes))
+        + f"\n\n{', '.join(map(str, counts))} photographs that were never trained on.",
+        "curves": _table(["", *saturations], recipe_rows.curve_rows(recipes)),
+        "batches": _table(["batch", "peak memory", "pictures a second"], recipe_rows.batch_rows(batch_sizes)),
+    }
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,0 +1,180 @@
+"""The rows of the catalog, those of blends included, and how each becomes a pipeline."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autochrome.errors import CatalogError, SettingError, UnavailableError
+from autochrome.models.checkpoint import CONFIG_NAME, WEIGHTS_NAME
+from autochrome.pipelines import BlendPipeline, FeedforwardPipeline, Pipeline, Setting, blend_settings, check_blend
+
+PACKAGE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """Weights on the Hugging Face Hub, pinned to a commit."""
+
+    repo_id: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class BlendSource:
+    """The rows whose mean a blend is."""
+
+    halves: "tuple[Row, ...]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of the catalog. `source` is a folder, a pinned repository of the Hub, or the halves of a blend."""
+
+    id: str
+    name: str
+    kind: str
+    source: Path | HubSource | BlendSource
+    license: str
+    description: str
+    device: str
+    settings: Mapping[str, Setting]
+    flip_average: bool = False
+
+    def unavailable_reason(self) -> str | None:
+        """Why this model cannot be loaded here, as a sentence; None when it can."""
+        if isinstance(self.source, HubSource):
+            return (
+                f"Its weights are on the Hugging Face Hub ({self.source.repo_id}); this version reads none from there."
+            )
+        if isinstance(self.source, BlendSource):
+            reasons = [(half.id, half.unavailable_reason()) for half in self.source.halves]
+            return next((f"Its half {name} is missing. {reason}" for name, reason in reasons if reason), None)
+        if self.device == "accelerator" and not torch.cuda.is_available():
+            return "It needs a GPU, and there is none here."
+        for name in (CONFIG_NAME, WEIGHTS_NAME):
+            if not (self.source / name).is_file():
+                return f"Its weights are not installed: there is no {_show_source(self.source)}/{name}."
+        return None
+
+    def load_pipeline(self, *, device: str | None = None) -> Pipeline:
+        """Load the model; takes a moment, so keep the result.
+
+        Raises:
+            UnavailableError: it cannot be loaded here; the text says why.
+            ModelError: its files are damaged.
+        """
+        reason = self.unavailable_reason()
+        if reason is not None or isinstance(self.source, HubSource):
+            raise UnavailableError(f"model {self.id} is not available: {reason}")
+        if isinstance(self.source, BlendSource):
+            halves = [half.load_pipeline(device=device) for half in self.source.halves]
+            feedforward = [half for half in halves if isinstance(half, FeedforwardPipeline)]
+            return BlendPipeline(feedforward, model_id=self.id, settings=self.settings)
+        return FeedforwardPipeline.from_folder(
+            self.source, model_id=self.id, settings=self.settings, device=device, flip_average=self.flip_average
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as plain JSON values, with `available` and `reason`."""
+        reason = self.unavailable_reason()
+        return {
+            "id": self.id,
+            "name": self.name,
+            "kind": self.kind,
+            "source": _show_source(self.source),
+            "license": self.license,
+            "description": self.description,
+            "device": self.device,
+            "settings": {
+                name: {"default": setting.default}
+                if isinstance(setting.default, bool)
+                else {"default": setting.default, "min": setting.minimum, "max": setting.maximum}
+                for name, setting in self.settings.items()
+            },
+            "available": reason is None,
+            "reason": reason,
+        }
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The rows of `models.yaml`, in order; iterate, or look one up with `catalog["gan-artistic"]`."""
+
+    rows: tuple[Row, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, model_id: str) -> Row:
+        """The row of a model; for ids joined by "+" one for their blend.
+
+        Raises:
+            CatalogError: there is no such model, the text lists those there are; or these cannot be blended.
+        """
+        for row in self.rows:
+            if row.id == model_id:
+                return row
+        if "+" in model_id:
+            return blend_rows([self[half.strip()] for half in model_id.split("+") if half.strip()])
+        ids = [row.id for row in self.rows]
+        close = difflib.get_close_matches(model_id, ids, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        raise CatalogError(f"there is no model {model_id!r}{hint} There are: {', '.join(ids)}")
+
+    @property
+    def default(self) -> Row:
+        """The model that is used when nobody names one."""
+        return self.rows[0]
+
+    def load_pipeline(self, model_id: str, *, device: str | None = None) -> Pipeline:
+        """Load the model of a row; see `Row.load_pipeline`.
+
+        Raises:
+            CatalogError: there is no such model.
+            UnavailableError: it cannot be loaded here.
+            ModelError: its files are damaged.
+        """
+        return self[model_id].load_pipeline(device=device)
+
+
+def blend_rows(halves: Sequence[Row]) -> Row:
+    """The row of a blend, with what follows from its halves.
+
+    Raises:
+        CatalogError: they cannot be blended.
+    """
+    joined = "+".join(half.id for half in halves)
+    for half in halves:
+        if half.kind != "feedforward":
+            raise CatalogError(f"{joined}: a blend is made of feedforward models; {half.id} is of kind {half.kind}")
+    try:
+        check_blend([half.id for half in halves])
+        settings = blend_settings([half.settings for half in halves])
+    except SettingError as error:
+        raise CatalogError(str(error)) from error
+    names = [half.name for half in halves]
+    return Row(
+        id=joined,
+        name=" + ".join(names),
+        kind="blend",
+        source=BlendSource(tuple(halves)),
+        license=" AND ".join(dict.fromkeys(half.license for half in halves)),
+        description=f"The mean color of {', '.join(names[:-1])} and {names[-1]}.",
+        device="accelerator" if any(half.device == "accelerator" for half in halves) else "cpu",
+        settings=settings,
+    )
+
+
+def _show_source(source: Path | HubSource | BlendSource) -> str | dict[str, str]:
+    if isinstance(source, BlendSource):
+        return "+".join(half.id for half in source.halves)
+    if isinstance(source, HubSource):
+        return {"repo_id": source.repo_id, "revision": source.revision}
+    return source.relative_to(PACKAGE_DIR).as_posix() if source.is_relative_to(PACKAGE_DIR) else str(source)
