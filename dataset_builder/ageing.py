@@ -76,7 +76,7 @@ def _vignette(shape: tuple[int, ...], strength: float) -> Floats:
 
 def _grain(pixels: Floats, rng: np.random.Generator, scale: float) -> Floats:
     noise = gaussian_filter(rng.standard_normal(pixels.shape, dtype=np.float32), 0.6 * scale)
-    return np.asarray(noise / noise.std() * 2 * np.sqrt((pixels * (1 - pixels)).clip(0)), dtype=np.float32)
+    return np.asarray(noise / max(noise.std(), 1e-6) * 2 * np.sqrt((pixels * (1 - pixels)).clip(0)), dtype=np.float32)
 
 
 def _paper(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:

@@ -201,9 +201,9 @@ def _samples(samples: Sequence[dict[str, Any]]) -> str:
         return f"{allowed}; no source of this dataset states one of these, so there are none."
     lines = []
     for number, row in enumerate(samples, start=1):
-        whom = f", {_plain(row['attribution'])}" if row["attribution"] else ""
-        caption = _plain(row["text_color"]) or "No caption."
-        lines.append(f"{number}. {caption} ({_plain(row['source'])}, {_plain(row['license'])}{whom})")
+        whom = f", {plain(row['attribution'])}" if row["attribution"] else ""
+        caption = plain(row["text_color"]) or "No caption."
+        lines.append(f"{number}. {caption} ({plain(row['source'])}, {plain(row['license'])}{whom})")
     picture = "![Color pictures above their conditioning images](card/samples.png)"
     return "\n".join([picture, "", *lines, "", f"{allowed}."])
 
@@ -243,9 +243,9 @@ def _left_out(report: dict[str, Any]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(plain(cell) for cell in line) + " |" for line in lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text from a source that cannot break the page: one line, no table borders, no HTML."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

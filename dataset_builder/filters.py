@@ -67,7 +67,7 @@ def small_copy(picture: Image.Image, side_px: int = SMALL_SIDE_PX) -> Image.Imag
     """A square copy of a picture (mode RGB) in which every pixel counts, by averaging; the aspect ratio is lost."""
     if picture.mode != "RGB":
         raise ValueError(f"picture must be of mode RGB, got {picture.mode}")
-    return picture.resize((side_px, side_px), Image.Resampling.BOX, reducing_gap=1.0)
+    return picture.resize((side_px, side_px), Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def measure(picture: Image.Image) -> dict[str, float]:

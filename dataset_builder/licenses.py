@@ -19,28 +19,32 @@ _PUBLIC_DOMAIN = re.compile(
     r"public[ -]?domain\b|pdm?\b|no known copyright restrictions|united states government work|"
     r".*creativecommons\.org/publicdomain/mark/"
 )
-_CREATIVE_COMMONS = re.compile(r"(?:cc |creative commons )?by((?: (?:nc|nd|sa))*)(?: (\d\.\d))?\b")
+_CREATIVE_COMMONS = re.compile(
+    r"(?:cc|creative commons) by((?: (?:nc|nd|sa))*)(?: (\d\.\d))?(?: (?:international|generic|unported|license))*"
+)
+_CC0 = re.compile(r"cc[ -]?(?:0|zero)(?:[ -]1\.0)?(?:[ :]+(?:universal|public domain|license))*")
 
 
 def normalize_license(text: str) -> str:
     """One name for the many spellings of a license, in the manner of the Hub: `cc-by-sa-4.0`, `cc0-1.0`, `mit`.
 
-    "Attribution-ShareAlike License" (so COCO and Flickr write it), "CC BY-SA 4.0" and addresses of creativecommons.org
-    are understood; works without rights become `public-domain`; what is not known stays, in small letters.
+    "Attribution-ShareAlike License" (Flickr's words, version 2.0, as in COCO), "CC BY-SA 4.0" and addresses of
+    creativecommons.org are understood; works without rights become `public-domain`; what is not known, or has other
+    words around it, stays as it is in small letters.
     """
     plain = text.strip().lower()
-    if re.match(r"(cc[ -]?0|cc[ -]zero)\b|.*creativecommons\.org/publicdomain/zero/", plain):
+    if _CC0.fullmatch(plain) or "creativecommons.org/publicdomain/zero/" in plain:
         return "cc0-1.0"
     if _PUBLIC_DOMAIN.match(plain):
         return "public-domain"
     address = re.match(r".*creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)", plain)
-    words = " ".join(address.groups()) if address else plain
-    words = " ".join(_WORDS.get(word, word) for word in re.split(r"[\s_/-]+", words))
-    found = _CREATIVE_COMMONS.match(words)
+    flickr = re.fullmatch(r"(attribution[a-z-]*) license", plain)
+    words = f"cc {' '.join(address.groups())}" if address else f"cc {flickr[1]} 2.0" if flickr else plain
+    words = " ".join(_WORDS.get(word, word) for word in re.split(r"[\s_-]+", words))
+    found = _CREATIVE_COMMONS.fullmatch(words)
     if found is None:
         return re.sub(r"\s+", "-", plain)
-    # Flickr's licenses, written in words and without a version, are those of version 2.0.
-    version = found[2] or ("2.0" if "attribution" in plain and "license" in plain else "")
+    version = found[2]
     return "-".join(["cc", "by", *found[1].split(), *([version] if version else [])])
 
 

@@ -39,14 +39,15 @@ def plot_histogram(measure: str, histogram: dict[str, Any], path: Path) -> None:
             "the card's plots need matplotlib, which is not installed: pip install 'autochrome[data]'"
         ) from error
     label, color = PLOTS[measure]
-    edges, counts = histogram["edges"], histogram["counts"]
+    edges, counts, unit = histogram["edges"], histogram["counts"], "pictures"
     if measure == "text_words":
         edges, counts = _whole_numbers(edges, counts)
+        unit = "pictures for each length"
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.add_subplot()
     axes.stairs(counts, edges, fill=True, color=color)
     axes.axvline(histogram["mean"], color="black", linewidth=1, linestyle="--", label=f"mean {histogram['mean']:.1f}")
-    axes.set(xlabel=label, ylabel="pictures")
+    axes.set(xlabel=label, ylabel=unit)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     with replacing(path) as temporary:
@@ -84,4 +85,4 @@ def draw_samples(pairs: Sequence[tuple[bytes, bytes]], path: Path) -> None:
                 tile = ImageOps.fit(picture.convert("RGB"), (_TILE_PX, _TILE_PX))
             grid.paste(tile, (column * step, line * step))
     with replacing(path) as temporary:
-        grid.save(temporary, format="PNG", optimize=True)
+        grid.save(temporary, format="PNG")

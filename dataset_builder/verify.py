@@ -18,6 +18,7 @@ import yaml
 from tqdm import tqdm
 
 from autochrome.errors import DataError
+from dataset_builder.card import plain
 from dataset_builder.duplicates import Duplicates
 from dataset_builder.items import SPLITS
 from dataset_builder.row_checks import check_row
@@ -221,7 +222,8 @@ def _check_card(folder: Path, sources: set[str], found: Verification) -> None:
         return
     if said != found.num_rows:
         found.problems.append(f"README.md: says {said} pictures, there are {found.num_rows}")
-    found.problems += [f"README.md: does not name the source {one}" for one in sorted(sources) if one not in text]
+    unnamed = [source for source in sorted(sources) if plain(source) not in text]
+    found.problems += [f"README.md: does not name the source {source}" for source in unnamed]
 
 
 def _check_rejected(folder: Path, found: Verification) -> None:

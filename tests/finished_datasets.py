@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def grey_of(picture: Image.Image) -> Image.Image:
     return Image.fromarray(levels[0, 0].numpy())
 
 
+@cache
 def piece(index: int) -> Image.Image:
     """A piece of a photograph, 160 x 120 pixels, another one for another index below 12."""
     photo = Image.fromarray(skimage.data.coffee() if index % 2 else skimage.data.astronaut())
@@ -43,12 +45,17 @@ def piece(index: int) -> Image.Image:
     return photo.crop((left, top, left + 160, top + 120))
 
 
+@cache
+def encoded_pair(index: int) -> tuple[bytes, bytes]:
+    return encode(piece(index), "JPEG"), encode(grey_of(piece(index)), "PNG")
+
+
 def make_row(index: int, **changes: Any) -> Row:
     """A correct row; `changes` are other values of its columns."""
-    image = encode(piece(index), "JPEG")
+    image, grey = encoded_pair(index)
     row = {
         "image": {"bytes": image, "path": f"{index}.jpg"},
-        "conditioning_image": {"bytes": encode(grey_of(piece(index)), "PNG"), "path": f"{index}.png"},
+        "conditioning_image": {"bytes": grey, "path": f"{index}.png"},
         "text": f"a picture of number {index}",
         "text_color": f"a brown picture of number {index}",
         "source": "pieces",

@@ -92,7 +92,9 @@ def test_more_than_two_can_be_blended(
 ) -> None:
     three = BlendPipeline([*halves, make_pipeline(2, "three")])
     out = three(photo, render_factor=8)
-    parts = [half(photo, render_factor=8).ab * saturation for half, saturation in zip(three.halves, (1, 2, 1), strict=True)]
+    parts = [
+        half(photo, render_factor=8).ab * saturation for half, saturation in zip(three.halves, (1, 2, 1), strict=True)
+    ]
     torch.testing.assert_close(out.ab, torch.stack(parts).mean(dim=0))
 
 
@@ -106,7 +108,7 @@ def test_wrong_settings_and_halves_are_refused(
     ):
         with pytest.raises(SettingError, match=message):
             blend(photo, **given)
-    with pytest.raises(SettingError, match="a blend needs at least two models joined by '[+]', got 'one'"):
+    with pytest.raises(SettingError, match=r"a blend needs at least two models joined by '[+]', got 'one'"):
         BlendPipeline(halves[:1])
     with pytest.raises(SettingError, match="a blend of a model with itself is that model: one is named more than once"):
         BlendPipeline([halves[0], halves[1], halves[0]])
@@ -161,7 +163,9 @@ def test_what_cannot_be_blended_is_named(tiny_catalog: Catalog, model_id: str, m
 
 def test_a_blend_of_a_blend_is_refused(tiny_catalog: Catalog) -> None:
     blend = replace(tiny_catalog[BLEND], id="mix")
-    with pytest.raises(CatalogError, match="tiny-one[+]mix: a blend is made of feedforward models; mix is of kind blend"):
+    with pytest.raises(
+        CatalogError, match=r"tiny-one[+]mix: a blend is made of feedforward models; mix is of kind blend"
+    ):
         Catalog((*tiny_catalog.rows, blend))["tiny-one+mix"]
 
 
@@ -169,7 +173,9 @@ def test_a_half_that_is_not_here_is_named(tiny_catalog: Catalog) -> None:
     reason = tiny_catalog["tiny-one+not-installed"].unavailable_reason()
     assert reason is not None
     assert reason.startswith("Its half not-installed is missing. Its weights are not installed: there is no ")
-    with pytest.raises(UnavailableError, match="tiny-one[+]not-installed is not available: Its half not-installed is mi"):
+    with pytest.raises(
+        UnavailableError, match=r"tiny-one[+]not-installed is not available: Its half not-installed is mi"
+    ):
         tiny_catalog.load_pipeline("tiny-one+not-installed")
 
 

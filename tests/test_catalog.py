@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from autochrome import load_pipeline
-from autochrome.catalog import PACKAGE_DIR, HubSource, load_catalog
+from autochrome.catalog import PACKAGE_DIR, BlendSource, HubSource, load_catalog
 from autochrome.errors import CatalogError, ModelError, UnavailableError
 from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
 
@@ -66,7 +66,7 @@ def test_unknown_model_is_told_the_others() -> None:
         ({"license": None}, "catalog row one: license must be a text, got None"),
         ({"name": " "}, "catalog row one: name must be a text"),
         ({"id": "One Model"}, "id must be lower case letters, digits and hyphens"),
-        ({"kind": "magic"}, "kind must be one of feedforward, got 'magic'"),
+        ({"kind": "magic"}, "kind must be one of feedforward, blend, got 'magic'"),
         ({"device": "tpu"}, "device must be one of cpu, accelerator, got 'tpu'"),
         ({"flip_average": "yes"}, "flip_average must be true or false, got 'yes'"),
         ({"source": "../elsewhere"}, "source must be a folder inside the package, got '../elsewhere'"),
@@ -142,6 +142,41 @@ def test_rows_that_cannot_be_loaded_stay_visible_with_the_reason(tmp_path: Path)
         catalog.load_pipeline("hub")
     with pytest.raises(UnavailableError, match="model one is not available: Its weights are not installed"):
         catalog.load_pipeline("one")
+
+
+TWO = {**ROW, "id": "two", "name": "Two", "license": "MIT"}
+MIX = {**ROW, "id": "mix", "name": "Mix", "kind": "blend", "source": "one+two"}
+
+
+def test_a_row_can_be_a_blend_of_others_wherever_they_stand(tmp_path: Path) -> None:
+    mix = {**MIX, "settings": {"saturation": {"default": 1.2, "min": 0, "max": 3}}}
+    catalog = load_catalog(write(tmp_path, mix, ROW, TWO))
+    assert [row.id for row in catalog] == ["mix", "one", "two"]
+    row = catalog["mix"]
+    assert row.source == BlendSource((catalog["one"], catalog["two"]))
+    assert (row.license, row.description) == ("Apache-2.0", "For this test.")
+    assert row.settings["saturation"].default == 1.2
+    assert row.settings["render_factor"].default == 16
+    assert row.to_dict()["source"] == "one+two"
+    assert row.to_dict()["reason"].startswith("Its half one is missing. Its weights are not installed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"source": "weights/one"},
+            r"catalog row mix: source of a blend must be ids joined by '\+', got 'weights/one'",
+        ),
+        ({"source": ["one", "two"]}, r"source of a blend must be ids joined by '\+', got \['one', 'two'\]"),
+        ({"source": "one+three"}, r"catalog row mix: there is no model 'three'. There are: one, two"),
+        ({"source": "one+one"}, "catalog row mix: a blend of a model with itself is that model: one is named more"),
+        ({"flip_average": True}, "catalog row mix: flip_average belongs to the rows that are blended"),
+    ],
+)
+def test_a_wrong_blend_is_named_with_its_row(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CatalogError, match=message):
+        load_catalog(write(tmp_path, ROW, TWO, {**MIX, **changes}))
 
 
 def test_a_folder_is_a_model_too(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_push_load_stream_and_push_again(hub: Hub, dataset: Path, tmp_path: Path
 def test_what_changed_is_sent_and_what_is_gone_is_taken_away(hub: Hub, dataset: Path, tmp_path: Path) -> None:
     environment = hub.environment(tmp_path)
     rows = {"train": [make_row(index) for index in range(5)], "validation": [make_row(5), make_row(8)]}  # no test
-    write_dataset(tmp_path / "next", rows)
+    write_dataset(tmp_path / "next", rows, *MEASURES)
     first, second = push(environment, (dataset, REPO, False), (tmp_path / "next", REPO, False))
     assert set(first["uploaded"]) == FILES
     assert "data/validation-00000-of-00001.parquet" in second["uploaded"]
@@ -196,7 +196,8 @@ def test_no_network(hub: Hub, dataset: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
     (closed,) = push({**hub.environment(tmp_path), "HF_ENDPOINT": nobody}, (dataset, REPO, False))
-    assert closed.startswith("UnavailableError: the Hub cannot be reached ([Errno 111] Connection refused); check the")
+    assert closed.startswith("UnavailableError: the Hub cannot be reached (")
+    assert "Connection refused" in closed
     (offline,) = push({**hub.environment(tmp_path), "HF_HUB_OFFLINE": "1"}, (dataset, REPO, False))
     assert offline.startswith("UnavailableError: the Hub cannot be reached (")
     assert "offline mode is enabled" in offline

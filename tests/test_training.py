@@ -67,8 +67,8 @@ def recipe(photos: Path) -> Path:
     values = {
         "name": "tiny", "photos": [str(photos)], "architecture": TINY, "phases": phases, "batch_size": 4,
         "discriminator": {"kind": "multiscale", "channels": 8, "num_halvings": 1, "num_scales": 1},
-        "snapshot_every_kimg": 0.016, "validation_share": 0.2, "checkpoint_every_kimg": 0.008,
-        "validate_every_kimg": 0.048, "warmup_steps": 2, "output_dir": str(photos.parent / "runs"),
+        "snapshot_every_kimg": 0.024, "num_snapshot_pictures": 3, "validation_share": 0.2,
+        "checkpoint_every_kimg": 0.008, "validate_every_kimg": 0.048, "warmup_steps": 2, "output_dir": str(photos.parent / "runs"),
         "cache_dir": str(photos.parent / "cache"), "frozen_stages": 1,
     }  # fmt: skip
     path.write_text(json.dumps(values))
@@ -81,6 +81,7 @@ GENERATOR_ONLY = [
     "phases.3={stage: generator, adversarial_weight: 0, feature_matching_weight: 0}",
 ]
 """Overrides that leave the generator's stage alone."""
+PHASE = "size_px: 32, num_kimg: 1, learning_rate: 1, final_learning_rate: 1"
 
 
 def _run(recipe: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -162,7 +163,7 @@ def _check_log(lines: list[dict[str, Any]]) -> None:
 def _check_choice(folder: Path) -> None:
     """The chosen snapshot's weights are those of `model/`; the first is what the generator's stage ended with."""
     choice = json.loads((folder / "snapshots.json").read_text())
-    assert [row["step"] for row in choice["snapshots"]] == [20, 24, 28, 32]
+    assert [row["step"] for row in choice["snapshots"]] == [20, 26, 32]
     assert choice["chosen"] == min(choice["snapshots"], key=lambda row: row["score"])["step"]
     assert choice["frechet"] == "frechet_mobilenet_v2"
     chosen = folder / "snapshots" / str(choice["chosen"]) / "model.safetensors"
@@ -266,16 +267,17 @@ def test_every_recipe_resolves(path: Path, photos: Path) -> None:
         (["discriminator.channels=0"], "discriminator.channels must be above 0"),
         (["discriminator=null"], r"phases\[2\] has stage 'discriminator', but the recipe has no discriminator"),
         (["phases.0.stage=critic"], r"phases\[0\].stage must be one of generator, discriminator, adversarial"),
-        (["phases.0.losses={}"], r"phases\[0\].losses is empty"),
+        ([f"phases=[{{{PHASE}}}]"], r"phases\[0\].losses is empty"),
         (["phases.2.losses={mse_ab: 1}"], r"phases\[2\].losses are the generator's, which stands still"),
         (["phases.3.adversarial_weight=0"], r"phases\[3\].adversarial_weight must be above 0 in stage 'adversarial'"),
         (["phases.1.adversarial_weight=1"], r"phases\[1\].adversarial_weight belongs to stage 'adversarial'"),
         (["phases.0.discriminator_learning_rate=1"], r"phases\[0\].discriminator_learning_rate belongs to stage"),
         (["discriminator.kind=patch"], "feature_matching_weight needs discriminator.kind 'multiscale', got 'patch'"),
         (["phases.3.feature_matching_weight=-1"], "feature_matching_weight must not be below 0"),
-        (["phases.0={stage: discriminator, losses: {}}"], "nothing has trained a generator yet"),
+        ([f"phases=[{{stage: discriminator, {PHASE}}}, {{stage: adversarial, adversarial_weight: 1, {PHASE}}}]"],
+         "nothing has trained a generator yet"),
         ([*GENERATOR_ONLY[1:]], "discriminator is given, but no phase has stage"),
-        (["phases.3={stage: discriminator, losses: {}, adversarial_weight: 0, feature_matching_weight: 0}"],
+        ([f"phases=[{{losses: {{mse_ab: 1}}, {PHASE}}}, {{stage: discriminator, {PHASE}}}]"],
          "the last phase has stage 'discriminator'"),
     ],
 )  # fmt: skip

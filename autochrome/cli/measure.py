@@ -20,10 +20,11 @@ import torch
 from autochrome.catalog import load_catalog, load_pipeline
 from autochrome.errors import AutochromeError
 from autochrome.image import working_size
-from autochrome.pipelines import FeedforwardPipeline
+from autochrome.pipelines import BlendPipeline, FeedforwardPipeline
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
 
 WARM_UPS = 2
+Measured = FeedforwardPipeline | BlendPipeline
 
 
 def main() -> int:
@@ -66,11 +67,12 @@ def times(model: str, width: str, height: str, runs: str) -> tuple[dict[str, Any
         "naive_s": median(naive_runs),
         "parts_s": {name: median(part[name] for part in parts) for name in parts[0]},
     }
+    device = (pipeline.halves[0] if isinstance(pipeline, BlendPipeline) else pipeline).device
     machine = {
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if pipeline.device.type == "cuda" else pipeline.device.type,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
@@ -102,25 +104,28 @@ def grey_photograph(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def naive_colorize(pipeline: FeedforwardPipeline, file: bytes) -> PIL.Image.Image:
-    """What people write: everything in float64 at full size, the same network at the same working size."""
+def naive_colorize(pipeline: Measured, file: bytes) -> PIL.Image.Image:
+    """What people write: everything in float64 at full size, the same networks at the same working size."""
     from skimage.color import lab2rgb, rgb2lab
 
     grey = PIL.Image.open(io.BytesIO(file)).convert("L")
     full = np.stack([np.asarray(grey)] * 3, axis=-1) / 255.0
     lightness = rgb2lab(full)[..., :1]
-    side_px = PX_PER_RENDER_FACTOR * int(pipeline.settings["render_factor"].default)
-    width, height = working_size(grey.width, grey.height, side_px, pipeline.model.size_multiple)
-    small = np.stack([np.asarray(grey.resize((width, height), PIL.Image.Resampling.BILINEAR))] * 3, axis=-1) / 255.0
-    with torch.no_grad():
-        batch = torch.from_numpy(rgb2lab(small)[..., 0]).float()[None, None].to(pipeline.device)
-        ab = torch.nn.functional.interpolate(pipeline.model(batch) * 110, size=full.shape[:2], mode="bilinear").cpu()
-    lab = np.concatenate([lightness, ab[0].permute(1, 2, 0).double().numpy()], axis=-1)
+    maps = []
+    for half in pipeline.halves if isinstance(pipeline, BlendPipeline) else (pipeline,):
+        side_px = PX_PER_RENDER_FACTOR * int(half.settings["render_factor"].default)
+        size = working_size(grey.width, grey.height, side_px, half.model.size_multiple)
+        small = np.stack([np.asarray(grey.resize(size, PIL.Image.Resampling.BILINEAR))] * 3, axis=-1) / 255.0
+        with torch.no_grad():
+            batch = torch.from_numpy(rgb2lab(small)[..., 0]).float()[None, None].to(half.device)
+            ab = torch.nn.functional.interpolate(half.model(batch) * 110, size=full.shape[:2], mode="bilinear").cpu()
+        maps.append(ab[0].permute(1, 2, 0).double().numpy())
+    lab = np.concatenate([lightness, np.mean(maps, axis=0)], axis=-1)
     return PIL.Image.fromarray((lab2rgb(lab) * 255).round().astype(np.uint8))
 
 
-def _load(model: str) -> FeedforwardPipeline:
-    return cast(FeedforwardPipeline, load_pipeline(model))
+def _load(model: str) -> Measured:
+    return cast(Measured, load_pipeline(model))
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def control_values(row: Row) -> dict[str, dict[str, Any]]:
     for name in NUMBERS:
         values[name] = {"visible": False}
         # A network of one pass takes a seed, as every model does, but draws nothing: no control for that.
-        if name in row.settings and not (name == "seed" and row.kind == "feedforward"):
+        if name in row.settings and not (name == "seed" and row.kind in ("feedforward", "blend")):
             setting = row.settings[name]
             values[name] = {
                 "visible": True, "value": setting.default, "minimum": setting.minimum, "maximum": setting.maximum

@@ -27,7 +27,7 @@ class CaptionConfig:
     first."""
     label_template: str = "a photo of {label}"
     """Caption made from a label where no caption is given; `{a_label}` puts "a" or "an" before it."""
-    min_color_share: float = 0.15
+    min_color_share: float = 0.1
     """Colors that cover less of the picture, as a share, are not named."""
     max_colors: int = 3
     """At most so many colors are named where the caption names none; 0 names none."""

@@ -32,8 +32,8 @@ class Captioner:
         options = {"revision": config.model_revision} if config.model_revision else {}
         try:
             kind = AutoConfig.from_pretrained(config.model, **options).model_type
-            self.processor, self.tokenizer = _load_processor(config.model, kind, options)
             model = AutoModelForImageTextToText.from_pretrained(config.model, use_safetensors=True, **options)
+            self.processor, self.tokenizer = _load_processor(config.model, kind, options)
         except OSError as error:
             raise UnavailableError(
                 f"the captioner {config.model} is neither a folder with a model nor can it be fetched from the Hub "

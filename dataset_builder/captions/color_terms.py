@@ -11,7 +11,7 @@ that screens can show.
 ANCHORS: dict[str, str] = {
     "black": "070d0d 000000",
     "white": "ffffe4 ffffff",
-    "grey": "997570 95a3a6 978a84 7d7f7c c8aca9 86775f 7a687f 6f828a 748b97 59656d 96ae8d 929591",
+    "grey": "929591 7d7f7c 95a3a6 978a84",
     "light grey": "d8dcd6",
     "dark grey": "363737",
     "red": (
@@ -19,14 +19,14 @@ ANCHORS: dict[str, str] = {
         "8f1402 e50000"
     ),
     "light red": "db5856 fe2f4a d9544d ff474c",
-    "dark red": "a90308 7b0323 9a0200 840000",
+    "dark red": "7b0323 9a0200 840000",
     "green": (
         "bcf5a6 089404 699d4c 33b864 25ff29 2fef10 6ba353 6c7a0e 5fa052 76a973 658d6d 667c3e 657432 667e2c "
         "7bb274 39ad48 7a9703 6a6e09 82a67d 88b378 10a674 74a662 b0dd16 789b73 658b38 5ca904 4b5d16 3f9b0b "
         "677a04 01ff07 15b01a"
     ),
     "light green": "9af764 8cff9e cffdbc 61e160 d1ffbd b0ff9d c7fdb5 96f97b",
-    "dark green": "35530a 044a05 287c37 062e03 002d04 3c4d03 02590f 0b4008 06470c 033500",
+    "dark green": "35530a 044a05 062e03 002d04 3c4d03 02590f 0b4008 06470c 033500",
     "yellow": "c2b709 f1f33f bfac05 fdee73 feff7f d0c101 d5ab09 eedc5b c9b003 fec615 fffd01 cdc50a cdfd02 ffff14",
     "light yellow": "fffe71 fffe7a ffff84",
     "dark yellow": "d5b60a",
@@ -36,7 +36,7 @@ ANCHORS: dict[str, str] = {
         "75bbfd 0343df"
     ),
     "light blue": "d6fffe bdf6fe 8af1fe 3d7afd c6fcff d7fffe d5ffff a2bffe b1d1fc a2cffe d0fefe 95d0fc",
-    "dark blue": "214761 00022e 000133 014182 020035 040273 001146 00035b",
+    "dark blue": "214761 00022e 000133 020035 040273 001146 00035b",
     "brown": (
         "7d7103 8b3103 b2713d 964e02 6b4247 876e4b 886806 b25f03 c4a661 b17261 7f5112 645403 b27a01 7a6a4f "
         "9b7a01 7f7053 696112 7f2b0a 653700"
@@ -53,12 +53,12 @@ ANCHORS: dict[str, str] = {
         "ce5dae fe2c54 f7879a fe7b7c fe01b1 ff028d ff81c0"
     ),
     "light pink": "ffb2d0 fff4f2 ffbacd ffb7ce ffcfdc ffd1df",
-    "dark pink": "da467d cb0162 cb416b",
+    "dark pink": "cb0162 cb416b",
     "purple": (
         "952e8f 720058 9900fa 734a65 a442a0 805b87 895b7b 76424e 9e43a2 cb00f5 916e99 825f87 84597e 826d8c "
         "910951 887191 703be7 d648d7 4b006e be03fd 7e1e9c"
     ),
     "light purple": "ca9bf7 a552e6 f6cefc caa0ff b790d4 bf77f6",
-    "dark purple": "751973 280137 2a0134 36013f 35063e",
+    "dark purple": "280137 2a0134 36013f 35063e",
 }
 """Term to the sRGB values (RRGGBB, hexadecimal) that people call so."""

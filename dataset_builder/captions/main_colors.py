@@ -14,10 +14,10 @@ from autochrome.image import picture_to_tensor
 from dataset_builder.captions.color_terms import ANCHORS
 from dataset_builder.filters import small_copy
 
-_SIDE_PX = 48
+_SIDE_PX = 32
 _NUM_CLUSTERS = 10
-_NUM_ROUNDS = 12
-_NEUTRAL = ("black", "white", "grey", "light grey", "dark grey")
+_NUM_ROUNDS = 8
+_NEUTRAL = ("black", "white", "grey")
 Floats = npt.NDArray[np.float64]
 
 
@@ -25,18 +25,23 @@ def main_colors(picture: Image.Image, *, min_share: float, max_colors: int) -> l
     """Names of the colors that cover at least `min_share` (0..1) of a picture (mode RGB), at most `max_colors`.
 
     Names are Berlin and Kay's eleven basic color terms, light and dark: "red", "light blue", "dark grey". Pixels of a
-    small copy are clustered in Lab (k-means, 10 clusters, seeded by the farthest point: the same for the same picture),
-    each cluster takes the name of its center's nearest anchor (color_terms.ANCHORS, Euclidean in Lab), and the shares
-    of a name add up. Colors come first, black, white and greys after them, the larger share first.
+    small copy are clustered in Lab (k-means, 10 clusters, seeded by the farthest point: the same for the same picture)
+    and each cluster takes the name of its center's nearest anchor (color_terms.ANCHORS, Euclidean in Lab). Shades of
+    one term count together, under the name of the largest. Colors come first, black, white and grey after them, the
+    larger share first.
     """
     lab = color.rgb_to_lab(picture_to_tensor(small_copy(picture, _SIDE_PX)))
     pixels = lab[0].flatten(1).T.numpy().astype(np.float64)
     centers, shares = _cluster(pixels)
-    totals: dict[str, float] = {}
+    shades: dict[str, dict[str, float]] = {}
     for name, share in zip(name_colors(centers), shares, strict=True):
-        totals[name] = totals.get(name, 0.0) + float(share)
+        of_term = shades.setdefault(name.split()[-1], {})
+        of_term[name] = of_term.get(name, 0.0) + float(share)
+    totals = {
+        max(of_term, key=lambda name: (of_term[name], name)): sum(of_term.values()) for of_term in shades.values()
+    }
     large = [name for name, share in totals.items() if share >= min_share]
-    return sorted(large, key=lambda name: (name in _NEUTRAL, -totals[name], name))[:max_colors]
+    return sorted(large, key=lambda name: (name.split()[-1] in _NEUTRAL, -totals[name], name))[:max_colors]
 
 
 def name_colors(lab: Floats) -> list[str]:

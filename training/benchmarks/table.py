@@ -19,7 +19,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard
 from safetensors import safe_open
 
-from autochrome.catalog import Catalog, Row, load_catalog
+from autochrome.catalog import BlendSource, Catalog, Row, load_catalog
 from autochrome.errors import AutochromeError, DataError
 from autochrome.files import replacing
 from autochrome.models.checkpoint import WEIGHTS_NAME
@@ -91,7 +91,8 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
         blocks = {"results": _results_block(results, baselines), "speed": _speed_block(speed, shipped)}
         texts = {root / "README.md": _fill(root / "README.md", blocks)}
         for result in results:
-            assert isinstance(result.row.source, Path)
+            if not isinstance(result.row.source, Path):
+                continue  # a blend has no card of its own
             path = result.row.source / "README.md"
             blocks = {"results": _results_block([result], baselines), "speed": _speed_block(speed, [result.row])}
             texts[path] = _with_model_index(_fill(path, blocks), result)
@@ -194,6 +195,10 @@ def _score_cells(scores: dict[str, float]) -> list[str]:
 
 def _size_sentence(row: Row) -> str:
     """What was measured: parameters, size of the file, working size and saturation."""
+    saturation = float(row.settings["saturation"].default)
+    if isinstance(row.source, BlendSource):
+        halves = " and ".join(f"`{half.id}`" for half in row.source.halves)
+        return f"`{row.id}`: the mean of {halves}, saturation {saturation:g}."
     assert isinstance(row.source, Path)
     path = row.source / WEIGHTS_NAME
     with safe_open(path, framework="pt") as tensors:
@@ -203,7 +208,7 @@ def _size_sentence(row: Row) -> str:
     side_px = PX_PER_RENDER_FACTOR * int(row.settings["render_factor"].default)
     return (
         f"`{row.id}`: {parameters / 1e6:.1f} million parameters, {path.stat().st_size / 1e6:.1f} MB, "
-        f"working side {side_px} px, saturation {float(row.settings['saturation'].default):g}."
+        f"working side {side_px} px, saturation {saturation:g}."
     )
 
 
@@ -214,7 +219,7 @@ def _speed_block(speed: dict[str, Any], shipped: Sequence[Row]) -> str:
             f"`{result['model']}`",
             result["picture"],
             f"{result['pipeline_s'] * 1000:,.0f} ms",
-            f"{result['parts_s']['predict'] * 1000:,.0f} ms",
+            f"{_network_s(result['parts_s']) * 1000:,.0f} ms",
             f"{result['pipeline_peak_mb']:,.0f} MB",
             f"{result['naive_s'] * 1000:,.0f} ms",
             f"{result['naive_peak_mb']:,.0f} MB",
@@ -233,6 +238,11 @@ def _speed_block(speed: dict[str, Any], shipped: Sequence[Row]) -> str:
         f"device {machine['device']}), Python {machine['python']}, torch {machine['torch']}; `import autochrome` takes "
         f"{speed['import_autochrome_s'] * 1000:.0f} ms."
     )
+
+
+def _network_s(parts_s: dict[str, float]) -> float:
+    """Seconds of all networks: of a blend there are several."""
+    return sum(seconds for name, seconds in parts_s.items() if name.startswith("predict"))
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
