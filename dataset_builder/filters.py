@@ -30,7 +30,7 @@ class FilterConfig:
     """Largest mean L*, 0..100 (reason `too_bright`)."""
     min_chroma: float | None = 3.0
     """Smallest mean chroma C*, in Lab units (reason `near_grey`)."""
-    min_tint_residual: float | None = 2.0
+    min_tint_residual: float | None = 2.2
     """Smallest RMS distance of a*b* from a single tint, in Lab units; sepia has next to none (reason `single_tint`)."""
     min_colorfulness: float | None = 6.0
     """Smallest colorfulness of Hasler and Suesstrunk, 0..255 scale (reason `low_colorfulness`)."""

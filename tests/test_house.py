@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
 HOMES: dict[str, set[str]] = {
     "gradio": {"ui", "app", "metric_spaces"},
     "diffusers": {"models", "autochrome/pipelines/diffusion.py"},
-    "transformers": {"models", "autochrome/pipelines/diffusion.py"},
+    "transformers": {"models", "autochrome/pipelines/diffusion.py", "dataset_builder/captions/captioner.py"},
     "datasets": {"dataset_builder", "training", "hub", "metric_spaces"},
     "evaluate": {"metric_spaces"},
 }

@@ -203,9 +203,7 @@ def test_without_matplotlib_the_install_command_is_named(tmp_path: Path) -> None
     )
     command = [sys.executable, "-c", code, str(tmp_path / "report")]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (
-        "needs matplotlib, which is not installed; install it with: pip install matplotlib" in result.stdout
-    )
+    assert "needs matplotlib, which is not installed; install it with: pip install matplotlib" in result.stdout
     assert not (tmp_path / "report").exists()
 
 

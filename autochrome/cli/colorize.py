@@ -35,7 +35,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="a picture, a folder or a .zip archive")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="where the results go")
-    parser.add_argument("--model", metavar="ID", help="a model of the catalog, several joined by + for their mean, or a folder with one")
+    parser.add_argument(
+        "--model", metavar="ID", help="an id of the catalog, several joined by + (their mean), or a folder"
+    )
     parser.add_argument("--prompt", metavar="TEXT", help=_TEXT)
     parser.add_argument("--negative-prompt", metavar="TEXT", help=_TEXT)
     parser.add_argument("--render-factor", type=int, metavar="N", help="working size in units of 16 px")
