@@ -66,8 +66,7 @@ def build(config: BuildConfig) -> dict[str, Any]:
             f"it, and run the same command again"
         ) from error
     report = {"name": config.name, **tally.to_dict(), "not_selected": not_selected, "config": asdict(config)}
-    report["versions"] = {"autochrome": __version__, "python": platform.python_version()}
-    report["versions"] |= {library: version(library) for library in _LIBRARIES}
+    report["versions"] = {"python": platform.python_version(), **_versions()}
     report["seconds"] = {"pictures": round(worked - started, 1), "all": round(time.monotonic() - started, 1)}
     with replacing(output_dir / "config.yaml") as temporary:
         temporary.write_text(config_to_yaml(config), encoding="utf-8")
@@ -100,6 +99,11 @@ def _plain(config: BuildConfig) -> dict[str, Any]:
     """What decides the result, as JSON gives it back."""
     content: dict[str, Any] = json.loads(json.dumps(config.decisive()))
     return content
+
+
+def _versions() -> dict[str, str]:
+    """Of all that may change the bytes: what another version began is not mixed with what this one does."""
+    return {"autochrome": __version__, **{library: version(library) for library in _LIBRARIES}}
 
 
 def _open_work(output_dir: Path, work_dir: Path, config: BuildConfig) -> None:
@@ -146,7 +150,7 @@ def _make_chunks(config: BuildConfig, sources: list[Source], work_dir: Path) -> 
 
 def _jobs(config: BuildConfig, sources: list[Source], work_dir: Path, not_selected: Counter[str]) -> Iterator[Job]:
     """Chunks of the selected items; the name of a chunk's file follows from all that decides its content."""
-    key = hashlib.sha256(json.dumps(_plain(config), sort_keys=True).encode())
+    key = hashlib.sha256(json.dumps([_plain(config), _versions()], sort_keys=True).encode())
     index = 0
     for number, source in enumerate(sources):
         entries = config.sources[number]

@@ -54,11 +54,13 @@ def photo_zip(path: Path, count: int, **more: bytes) -> Path:
     return write_zip(path, {**members, "metadata.jsonl": metadata, **more})
 
 
-def write_arrays(folder: Path, pictures: int, ab_pictures: list[int], side: int = 48) -> npt.NDArray[np.uint8]:
+def write_arrays(
+    folder: Path, pictures: int, ab_pictures: list[int], side: int = 48, first: int = 0
+) -> npt.NDArray[np.uint8]:
     """Kaggle's arrays, made by OpenCV as there; returns the pictures, N x side x side x 3."""
     import cv2
 
-    truth = np.stack([np.asarray(photo(index, (side, side))) for index in range(pictures)])
+    truth = np.stack([np.asarray(photo(first + index, (side, side))) for index in range(pictures)])
     lab = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in truth])
     (folder / "l").mkdir(parents=True)
     (folder / "ab" / "ab").mkdir(parents=True)

@@ -60,7 +60,7 @@ def test_each_reason_and_its_detail() -> None:
     assert reject(640, 480, good | {"lightness": 4.9}, config) == ("too_dark", "mean L* 4.9 < 5")
     assert reject(640, 480, good | {"lightness": 97.5}, config) == ("too_bright", "mean L* 97.5 > 97")
     assert reject(640, 480, good | {"chroma": 1.234}, config) == ("near_grey", "mean chroma 1.234 < 3")
-    assert reject(640, 480, good | {"tint_residual": 1.5}, config) == ("single_tint", "distance from one tint 1.5 < 2.2")
+    assert reject(640, 480, good | {"tint_residual": 1}, config) == ("single_tint", "distance from one tint 1 < 2.2")
     assert reject(640, 480, good | {"colorfulness": 5.0}, config) == ("low_colorfulness", "colorfulness 5 < 6")
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dataset_files import encoded, photo, photo_zip, write_arrays, write_zip
+from dataset_files import encoded, make_config, photo, photo_zip, write_arrays, write_zip
 from omegaconf import OmegaConf
 from PIL import Image
 
 from autochrome.errors import DataError, SettingError, UnavailableError
 from autochrome.image import read_picture
+from dataset_builder.build import build
 from dataset_builder.items import Item
 from dataset_builder.sources import SOURCES, Source
 from dataset_builder.sources.downloads import url_problem
@@ -256,7 +257,7 @@ def test_class_settings_are_checked(tmp_path: Path) -> None:
 # --- Hub datasets
 
 
-def hub_folder(folder: Path) -> Path:
+def hub_folder(folder: Path, first: int = 0) -> Path:
     import datasets
 
     features = datasets.Features(
@@ -267,7 +268,7 @@ def hub_folder(folder: Path) -> Path:
         }
     )
     rows = {
-        "picture": [{"bytes": encoded(photo(index)), "path": None} for index in range(3)] + [None],
+        "picture": [{"bytes": encoded(photo(first + index)), "path": None} for index in range(3)] + [None],
         "words": ["one", "two", "", "four"],
         "kind": [1, 0, -1, 0],
     }
@@ -489,6 +490,44 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
     ):
         with pytest.raises(SettingError, match=message):
             make(tmp_path, "urls", path="x.txt", **entry)
+
+
+# --- all together
+
+
+@pytest.mark.usefixtures("private_cache")
+def test_every_source_through_one_build(tmp_path: Path, site: str) -> None:
+    names = ["000000000139.jpg", "000000000285.jpg"]
+    write_zip(tmp_path / "val2017.zip", {f"val2017/{name}": encoded(photo(20 + i)) for i, name in enumerate(names)})
+    write_arrays(tmp_path / "kaggle", 2, [2], first=30)
+    write_zip(tmp_path / "pets.zip", {f"images/pug_{i}.jpg": encoded(photo(40 + i)) for i in range(3)})
+    (tmp_path / "list.txt").write_text(f"{site}/good.jpg\n{site}/gone.jpg", encoding="utf-8")
+    hub = {"image_column": "picture", "caption_column": "words", "label_column": "kind"}
+    pets = {"label_from": "file_name", "exact_split": {"train": 1, "validation": 1, "test": 1}}
+    sources: list[dict[str, Any]] = [
+        {"type": "imagefolder", "name": "folder", "path": str(photo_zip(tmp_path / "p.zip", 2))},
+        {
+            **{"type": "coco", "name": "coco", "path": str(tmp_path / "val2017.zip")},
+            **{"captions_path": str(coco(tmp_path, names))},
+        },
+        {"type": "kaggle", "name": "kaggle", "path": str(tmp_path / "kaggle"), "ab": ["ab1.npy"]},
+        {"type": "classes", "name": "pets", "path": str(tmp_path / "pets.zip"), **pets},
+        {"type": "hub_dataset", "name": "hub", "repo_id": str(hub_folder(tmp_path, first=50)), **hub},
+        {"type": "urls", "name": "web", "path": str(tmp_path / "list.txt"), "allow_private": True},
+    ]
+    report = build(make_config(tmp_path, sources, "pictures.fit=crop"))
+    kept = {name: entry["kept"] for name, entry in report["sources"].items()}
+    assert kept == {"street": 1, "studio": 1, "coco": 2, "kaggle": 2, "pets": 3, "hub": 3, "web": 1}
+    lines = (tmp_path / "built" / "rejected.jsonl").read_text("utf-8").splitlines()
+    assert [(entry["key"], entry["reason"]) for entry in map(json.loads, lines)] == [
+        ("000000003", "unavailable"),
+        (f"{site}/gone.jpg", "unavailable"),
+    ]
+    rows = [row for path in (tmp_path / "built" / "data").iterdir() for row in pq.read_table(path).to_pylist()]
+    texts = {row["source"]: row["text"] for row in rows}
+    assert texts["coco"].startswith("Caption 0 of 000000000")
+    assert texts["pets"] == "a photo of pug"
+    assert {(row["width"], row["height"]) for row in rows} == {(64, 64), (48, 48)}
 
 
 def test_url_problem() -> None:

@@ -68,8 +68,8 @@ def recipe(photos: Path) -> Path:
         "name": "tiny", "photos": [str(photos)], "architecture": TINY, "phases": phases, "batch_size": 4,
         "discriminator": {"kind": "multiscale", "channels": 8, "num_halvings": 1, "num_scales": 1},
         "snapshot_every_kimg": 0.024, "num_snapshot_pictures": 3, "validation_share": 0.2,
-        "checkpoint_every_kimg": 0.008, "validate_every_kimg": 0.048, "warmup_steps": 2, "output_dir": str(photos.parent / "runs"),
-        "cache_dir": str(photos.parent / "cache"), "frozen_stages": 1,
+        "checkpoint_every_kimg": 0.008, "validate_every_kimg": 0.048, "warmup_steps": 2,
+        "output_dir": str(photos.parent / "runs"), "cache_dir": str(photos.parent / "cache"), "frozen_stages": 1,
     }  # fmt: skip
     path.write_text(json.dumps(values))
     return path

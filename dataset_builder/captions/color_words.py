@@ -39,7 +39,8 @@ _ALONE_AS_CLOTHES = rf"(?={_END}|\s+(?:{FUNCTION}|{VERB})\b|\s+(?!{NOUN_ING}\b)\
 _SHADED = rf"(?:{SHADE}[ -])*(?:{COLOR}|{AMBIGUOUS}(?=[ -]colou?red|[ -]{TINTABLE}\b))"
 _BETWEEN = r"(?:,? and |, ?| an | & | or | |-and-|-|/)"
 _PHRASE = re.compile(
-    rf"(?<![\w'’-])(?:{VIVID}|(?:{SHADE}[ -])*(?:{COLOR}s?-)?{_SHADED}(?:[ -]{PART}\b)?"
+    rf"(?<![\w'’-])(?:{VIVID}|colou?red(?= [a-z])(?! (?:{COLOR}|{FUNCTION})\b)|"
+    rf"(?:{SHADE}[ -])*(?:{COLOR}s?-)?{_SHADED}(?:[ -]{PART}\b)?"
     rf"(?:{_BETWEEN}{_SHADED}(?:[ -]{PART}\b)?)*(?: in colou?r(?:ation)?)?)(?![\w{_KEPT}])(?P<hyphen>-(?=\w))?",
     re.IGNORECASE,
 )
@@ -130,6 +131,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (rf"{_M} and {_NO_NOUN}(?={_WORD})", f"{_GONE} "),
     (rf" (?:with|of|on|against|to|from|by|over|into|at|as) {_M}{_ALONE}", ""),
     (rf"\b({ADJECTIVE})(?:,| and) {_M} (?!{FUNCTION}\b)(?={_WORD})", r"\1 "),
+    # "chases a § one" -> "chases one"
+    (rf"\ban? {_M} one\b(?! piece)", "one"),
     # "a small § jumping to it" -> "a small one jumping to it"; "the § has" -> "the one has"
     (rf"\b(?:a|an) {_M}{_ALONE}", "one"),
     (rf"\b((?:(?:a|an) {ADJECTIVE}|(?:the|this|that|another|each)(?: {ADJECTIVE})?) ){_M}{_ALONE}", r"\1one"),

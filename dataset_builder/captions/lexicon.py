@@ -43,7 +43,7 @@ PART = (
 
 VIVID = (
     r"(?:colou?rful(?:ly)?|multi[- ]?colou?red|tri[- ]?colou?red|two[- ]colou?red|mono-colou?r|(?:brightly|bright|"
-    r"gaily|richly|vividly|vibrantly|lightly|light|dark|lighter|darker|varied|various|different|diferent|"
+    r"gaily|richly|vividly|vibrantly|lightly|light|dark|lighter|darker|varied|various|many|multiple|muti|solid|pale|different|diferent|"
     r"differently|sandy|golden|flesh|earth|skin|same)[- ]colou?r?ed)"
 )
 """Words that name no color but tell how colored a thing is."""

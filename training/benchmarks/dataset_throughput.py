@@ -1,17 +1,17 @@
 """How fast the dataset builder is, beside a bare loop with the same libraries and beside the script that people write.
 
-    python training/benchmarks/dataset_throughput.py PHOTOS.zip [--pictures 600] [--size 512] [--enlarge 2] [--json FILE]
+    python training/benchmarks/dataset_throughput.py PHOTOS.zip [--pictures N] [--size 512] [--enlarge 2] [--json FILE]
 
 Processor time for one picture, on one core, for the same pictures brought to the same size:
 
-- "bare loop": decode (`read_picture`), resize (as the builder: Pillow, Lanczos), make grey (Pillow), encode both (JPEG and
-  PNG as the builder does), and nothing else: no L*, measures, hashes, captions or files;
+- "bare loop": decode (`read_picture`), resize (as the builder: Pillow, Lanczos), make grey (Pillow), encode both (JPEG
+  and PNG as the builder does), and nothing else: no L*, measures, hashes, captions or files;
 - "builder": a whole build with one process, shards and card included, but not the start: the processor time of a build
   of all pictures less that of a quarter of them;
 - "naive script": Pillow and scikit-image, L* of `rgb2lab` as the grey picture, two files a picture on disk.
 
-And pictures a second by the clock: the builder with a process for each core, its start included, and the naive script in
-its one process. Processor time hardly depends on what else the machine does, the clock does.
+And pictures a second by the clock: the builder with a process for each core, its start included, and the naive script
+in its one process. Processor time hardly depends on what else the machine does, the clock does.
 """
 
 import argparse
