@@ -284,3 +284,43 @@ def test_the_committed_tables_are_current(capsys: pytest.CaptureFixture[str]) ->
         assert "model-index" not in text
         for name in ("results", "speed"):
             assert f"<!-- {name}:start -->\n<!-- {name}:end -->" in text, path
+
+
+RECIPES_README = "# Training\n\n" + "\n".join(
+    f"<!-- {name}:start -->\nold\n<!-- {name}:end -->" for name in ("recipes", "curves", "batches")
+)
+
+
+def test_the_recipes_get_rows_with_costs_and_curves(place: Place) -> None:
+    recipes: dict[str, Any] = copy.deepcopy(QUALITY)
+    for entry in recipes.values():
+        for row in (*entry["by_saturation"].values(), *entry["baselines"].values()):
+            row["frechet_mobilenet_v2"] = 68.31
+    recipes["tiny-one"]["training"] = {
+        "num_parameters": 329_314,
+        "num_pictures": 12_000,
+        "pictures_per_s": 31.4,
+        "peak_memory_mb": 1234,
+    }
+    place.write("recipes.json", recipes)
+    place.write("batch_size.json", {"results": [{"batch_size": 4, "peak_memory_mb": 1001, "pictures_per_s": 20.4}]})
+    (place.root / "training" / "README.md").write_text(RECIPES_README, encoding="utf-8")
+    assert place.run() == 0
+    text = place.text("training/README.md")
+    assert "old" not in text
+    assert (
+        "| `tiny-one` | 0.3 M | 12,000 | 31 | 1,234 MB | 89.0 % | 54.3 % | 78.9 % | 68.3 | 88.1 % | – |"
+        in text.splitlines()
+    )
+    assert "| no color at all | – | – | – | – | 100.0 % | 0.0 % | 0.0 % | 68.3 | – | – |" in text.splitlines()
+    assert "|  | x 1.0 |" in text.splitlines()
+    assert "| `tiny-two` | 95.3 % (40.0 %) |" in text.splitlines()
+    assert "| 4 | 1,001 MB | 20 |" in text.splitlines()
+    assert "560 photographs that were never trained on." in text
+    assert place.run("--check") == 0
+
+
+def test_recipes_that_were_not_measured_are_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (place.root / "training" / "README.md").write_text(RECIPES_README, encoding="utf-8")
+    assert place.run() == 2
+    assert "there is no" in capsys.readouterr().err

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from autochrome.files import write_json
 
-BATCH_SIZES = (1, 4, 16, 32, 64, 128)
-NUM_STEPS = 60
+BATCH_SIZES = (1, 4, 16, 64)
+NUM_STEPS = 40
 
 
 def measure(recipe: Path, photos: list[str], batch_size: int, cache_dir: Path) -> dict[str, Any]:
