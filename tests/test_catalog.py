@@ -29,12 +29,14 @@ def write(tmp_path: Path, *rows: object) -> Path:
     return path
 
 
-def test_the_package_offers_its_two_models() -> None:
+def test_the_package_offers_its_models() -> None:
     catalog = load_catalog()
-    assert [row.id for row in catalog] == ["gan-artistic", "cnn-classic"]
-    assert catalog.default.id == "gan-artistic"
-    assert len(catalog) == 2
-    for row in catalog:
+    assert [row.id for row in catalog] == ["natural", "gan-artistic", "gan-stable", "cnn-classic"]
+    assert catalog.default.id == "natural"
+    assert len(catalog) == 4
+    assert isinstance(catalog.default.source, BlendSource)
+    assert [half.id for half in catalog.default.source.halves] == ["gan-artistic", "gan-stable"]
+    for row in list(catalog)[1:]:
         assert list(row.settings) == ["merge_lightness", "render_factor", "saturation", "seed"]
         assert (row.settings["render_factor"].minimum, row.settings["render_factor"].maximum) == (7, 45)
         assert (row.settings["saturation"].minimum, row.settings["saturation"].maximum) == (0.0, 4.0)
@@ -53,9 +55,9 @@ def test_settings_of_a_row_reach_the_model_and_the_rest_keeps_the_defaults(tmp_p
 
 
 def test_unknown_model_is_told_the_others() -> None:
-    with pytest.raises(CatalogError, match=r"no model 'gan-artistik'; did you mean gan-artistic\? There are: gan-art"):
+    with pytest.raises(CatalogError, match=r"no model 'gan-artistik'; did you mean gan-artistic\? There are: natural"):
         load_pipeline("gan-artistik")
-    with pytest.raises(CatalogError, match=r"there is no model 'zzz'\. There are: gan-artistic, cnn-classic"):
+    with pytest.raises(CatalogError, match=r"there is no model 'zzz'\. There are: natural, gan-artistic, gan-stable, cnn-classic"):
         load_catalog()["zzz"]
 
 
@@ -133,15 +135,19 @@ def test_an_accelerator_row_waits_for_one(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_loaded_stay_visible_with_the_reason(tmp_path: Path) -> None:
-    hub = {**ROW, "id": "hub", "source": {"repo_id": "someone/model", "revision": "0123456789" * 4}}
-    catalog = load_catalog(write(tmp_path, ROW, hub))
-    assert catalog["hub"].source == HubSource("someone/model", "0123456789" * 4)
-    assert catalog["hub"].to_dict()["available"] is False
-    assert "on the Hugging Face Hub (someone/model)" in catalog["hub"].to_dict()["reason"]
-    with pytest.raises(UnavailableError, match="model hub is not available: Its weights are on the Hugging Face Hub"):
-        catalog.load_pipeline("hub")
+    catalog = load_catalog(write(tmp_path, ROW))
+    assert catalog["one"].to_dict()["available"] is False
+    assert catalog["one"].to_dict()["reason"].startswith("Its weights are not installed: there is no weights/one/")
     with pytest.raises(UnavailableError, match="model one is not available: Its weights are not installed"):
         catalog.load_pipeline("one")
+
+
+def test_a_row_of_the_hub_is_pinned(tmp_path: Path) -> None:
+    """How it loads: test_hub.py."""
+    values = {**ROW, "source": {"repo_id": "someone/model", "revision": "0123456789" * 4}}
+    row = load_catalog(write(tmp_path, values))["one"]
+    assert row.source == HubSource("someone/model", "0123456789" * 4)
+    assert row.to_dict()["source"] == values["source"]
 
 
 TWO = {**ROW, "id": "two", "name": "Two", "license": "MIT"}

@@ -51,9 +51,9 @@ def test_models_as_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "(7..45)" in text
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["id"] for row in rows] == ["gan-artistic", "cnn-classic"]
+    assert [row["id"] for row in rows] == ["natural", "gan-artistic", "gan-stable", "cnn-classic"]
     assert rows[0]["settings"]["seed"] == {"default": 0, "min": 0, "max": 4294967295}
-    assert rows[0]["source"] == "weights/gan-artistic"
+    assert (rows[0]["source"], rows[1]["source"]) == ("gan-artistic+gan-stable", "weights/gan-artistic")
 
 
 def test_benchmark_measures_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

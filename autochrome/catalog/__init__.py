@@ -19,10 +19,13 @@ Any feed-forward rows can be blended, whether a row says so or not: where an id 
 The order of the rows is the order people see; the first is the default.
 """
 
+import re
 from pathlib import Path
 
 from autochrome.catalog.reading import CATALOG_PATH, load_catalog
 from autochrome.catalog.rows import PACKAGE_DIR, BlendSource, Catalog, HubSource, Row
+from autochrome.errors import SettingError, UnavailableError
+from autochrome.hub.model import pull_model
 from autochrome.pipelines import FeedforwardPipeline, Pipeline
 
 __all__ = [
@@ -36,20 +39,48 @@ __all__ = [
     "load_pipeline",
 ]
 
+_HUB_NAME = re.compile(r"(?P<repo_id>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
 
-def load_pipeline(model: str | Path | None = None, *, device: str | None = None) -> Pipeline:
-    """Load a model by its catalog id (`a+b` for a blend), or from a folder with `config.json` and `model.safetensors`.
+
+def load_pipeline(
+    model: str | Path | None = None, *, revision: str | None = None, device: str | None = None
+) -> Pipeline:
+    """Load a model by its catalog id (`a+b` for a blend), from a folder, or from the Hugging Face Hub.
+
+    Of the Hub only `config.json` and `model.safetensors` are fetched, once, and kept by the client. The pipeline's
+    `model_id` is then "owner/name@" and the commit, whether that was given or looked up, and so are the metadata of
+    its pictures: `load_pipeline(pipe.model_id)` is this very model, tomorrow too.
 
     Args:
-        model: an id, a folder, or None for the first model of the catalog.
+        model: an id, a folder with `config.json` and `model.safetensors`, "owner/name" on the Hub (also
+            "owner/name@revision"), or None for the first model of the catalog. A folder comes before the Hub.
+        revision: of a model on the Hub; a commit of 40 hexadecimal digits pins it, and needs no network once it is
+            here. A branch or tag is looked up; by default that is `main` as it is now.
         device: a torch device; by default "cuda" where there is one, else "cpu".
 
     Raises:
-        CatalogError: neither an id nor a folder.
-        UnavailableError: the model cannot be loaded here.
+        CatalogError: no id, folder or name of the Hub.
+        SettingError: a revision of what is not on the Hub.
+        UnavailableError: the model cannot be loaded here, or the Hub does not give it.
         ModelError: its files are missing or damaged.
     """
     catalog = load_catalog()
+    named = any(row.id == model for row in catalog) or (model is not None and Path(model).is_dir())
+    found = None if named or not isinstance(model, str) else _HUB_NAME.fullmatch(model)
+    if found is not None:
+        if revision is not None and found["revision"] is not None:
+            raise SettingError(f"{model!r} names a revision, and revision={revision!r} another; give one of them")
+        try:
+            pulled = pull_model(found["repo_id"], revision or found["revision"])
+        except UnavailableError as error:  # a folder's name that was mistyped looks the same
+            raise UnavailableError(
+                f"{error}. Was '{found['repo_id']}' meant as a folder? There is none here"
+            ) from error
+        return FeedforwardPipeline.from_folder(
+            pulled.folder, model_id=f"{found['repo_id']}@{pulled.commit}", device=device
+        )
+    if revision is not None:
+        raise SettingError(f"a revision belongs to a model on the Hub, owner/name; {model!r} is none, leave it out")
     if model is None:
         return catalog.default.load_pipeline(device=device)
     if any(row.id == model for row in catalog) or not Path(model).is_dir():

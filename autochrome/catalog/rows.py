@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from autochrome.errors import CatalogError, SettingError, UnavailableError
+from autochrome.hub.model import is_cached, is_offline, pull_model
 from autochrome.models.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from autochrome.pipelines import BlendPipeline, FeedforwardPipeline, Pipeline, Setting, blend_settings, check_blend
 
@@ -46,36 +47,40 @@ class Row:
 
     def unavailable_reason(self) -> str | None:
         """Why this model cannot be loaded here, as a sentence; None when it can."""
-        if isinstance(self.source, HubSource):
-            return (
-                f"Its weights are on the Hugging Face Hub ({self.source.repo_id}); this version reads none from there."
-            )
         if isinstance(self.source, BlendSource):
             reasons = [(half.id, half.unavailable_reason()) for half in self.source.halves]
             return next((f"Its half {name} is missing. {reason}" for name, reason in reasons if reason), None)
         if self.device == "accelerator" and not torch.cuda.is_available():
             return "It needs a GPU, and there is none here."
+        if isinstance(self.source, HubSource):
+            # Whether the Hub answers is seen when it is asked; a list of models does not wait for it.
+            if is_offline() and not is_cached(self.source.repo_id, self.source.revision):
+                return f"Its weights are on the Hugging Face Hub ({self.source.repo_id}), and HF_HUB_OFFLINE is set."
+            return None
         for name in (CONFIG_NAME, WEIGHTS_NAME):
             if not (self.source / name).is_file():
                 return f"Its weights are not installed: there is no {_show_source(self.source)}/{name}."
         return None
 
     def load_pipeline(self, *, device: str | None = None) -> Pipeline:
-        """Load the model; takes a moment, so keep the result.
+        """Load the model; takes a moment, so keep the result. One of the Hub is fetched the first time.
 
         Raises:
-            UnavailableError: it cannot be loaded here; the text says why.
+            UnavailableError: it cannot be loaded here, or the Hub does not give it; the text says why.
             ModelError: its files are damaged.
         """
         reason = self.unavailable_reason()
-        if reason is not None or isinstance(self.source, HubSource):
+        if reason is not None:
             raise UnavailableError(f"model {self.id} is not available: {reason}")
         if isinstance(self.source, BlendSource):
             halves = [half.load_pipeline(device=device) for half in self.source.halves]
             feedforward = [half for half in halves if isinstance(half, FeedforwardPipeline)]
             return BlendPipeline(feedforward, model_id=self.id, settings=self.settings)
+        folder = self.source
+        if isinstance(folder, HubSource):
+            folder = pull_model(folder.repo_id, folder.revision).folder
         return FeedforwardPipeline.from_folder(
-            self.source, model_id=self.id, settings=self.settings, device=device, flip_average=self.flip_average
+            folder, model_id=self.id, settings=self.settings, device=device, flip_average=self.flip_average
         )
 
     def to_dict(self) -> dict[str, Any]:
