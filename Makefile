@@ -28,7 +28,7 @@ test: .venv/.installed-dev
 check: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy app.py autochrome training tests
+	$(BIN)/mypy app.py autochrome dataset_builder training tests
 	$(BIN)/mypy --explicit-package-bases metric_spaces
 	$(BIN)/python -m pytest tests/test_house.py
 

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
@@ -181,8 +182,10 @@ def _select(source: Source, share: float, limit: int | None, seed: int, not_sele
 def _make_shards(config: BuildConfig, paths: list[Path], output_dir: Path) -> Tally:
     """Phase 2: duplicates out, every picture to its split, shards written; all in the order of the sources."""
     shards_dir = output_dir / WORK_DIR / "shards"
-    for stale in (shards_dir, output_dir / "data", output_dir / "imagefolder"):
-        shutil.rmtree(stale, ignore_errors=True)
+    for old in (shards_dir, *(output_dir / name for name in ("data", "imagefolder", "card"))):
+        shutil.rmtree(old, ignore_errors=True)
+    for stale in output_dir.glob(".*.tmp"):  # a file that was being written when somebody pulled the plug
+        stale.unlink()
     shards_dir.mkdir(parents=True)
     shards = {split: ShardWriter(shards_dir, split, config.shard_mb * 1_000_000) for split in SPLITS}
     folders = (
@@ -190,7 +193,9 @@ def _make_shards(config: BuildConfig, paths: list[Path], output_dir: Path) -> Ta
     )
     suffixes = SUFFIXES[config.pictures.format], SUFFIXES[config.pictures.conditioning_format]
     rows = _deduplicated(paths, config.filters.duplicate_distance)
-    with replacing(output_dir / "rejected.jsonl") as temporary, Tally(temporary) as tally:
+    with replacing(output_dir / "rejected.jsonl") as temporary, Tally(temporary) as tally, ExitStack() as stack:
+        for folder in folders.values():
+            stack.callback(folder.close)
         for row in tqdm(rows, desc="shards", unit=" pictures", disable=None):
             if row.reason is not None:
                 tally.reject(row, row.reason, row.detail)
@@ -200,12 +205,8 @@ def _make_shards(config: BuildConfig, paths: list[Path], output_dir: Path) -> Ta
             shards[split].add(row, *suffixes)
             if folders:
                 folders[split].add(row, *suffixes)
-    for folder in folders.values():
-        folder.close()
     if not tally.splits.total():
-        reasons = (
-            ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common()) or "the sources are empty"
-        )
+        reasons = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common()) or "none came in"
         raise DataError(f"no picture is left ({reasons}); see {output_dir / 'rejected.jsonl'} and loosen the filters")
     for split in SPLITS:
         shards[split].finish(output_dir / "data")

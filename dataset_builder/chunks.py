@@ -27,7 +27,7 @@ UNAVAILABLE = "unavailable"
 READ_FAILURES = (UNREADABLE, UNAVAILABLE)
 
 _SMALL_SIDE_PX = 256
-_GROUP_BYTES = 32 * 2**20
+_GROUP_BYTES = 4 * 2**20
 _SCHEMA = pa.schema(
     {
         "item": pa.string(),
@@ -77,7 +77,9 @@ class Worker:
         Raises DataError: the file cannot be written, e.g. because the disk is full.
         """
         source, reasons = self.sources[job.source], Counter[str]()
-        with replacing(job.path) as temporary, pq.ParquetWriter(temporary, _SCHEMA) as writer:
+        # Nothing is compressed: pictures are already, and the file lives for minutes.
+        plain = {"compression": "NONE", "use_dictionary": False, "write_statistics": False}
+        with replacing(job.path) as temporary, pq.ParquetWriter(temporary, _SCHEMA, **plain) as writer:
             group: list[dict[str, Any]] = []
             size = 0
             for item in job.items:

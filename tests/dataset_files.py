@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import skimage.data
+from omegaconf import OmegaConf
 from PIL import Image
 
 from dataset_builder.config import BuildConfig, load_config
+from dataset_builder.sources import SOURCES, Source
 
 
 def photo(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
@@ -78,3 +80,50 @@ def make_config(folder: Path, sources: list[dict[str, Any]], *overrides: str) ->
     content = {"name": "test", "output_dir": str(folder / "built"), "sources": sources, "num_workers": 1}
     path.write_text(json.dumps(content), encoding="utf-8")
     return load_config(path, ["pictures.size=64", "filters.min_side=16", *overrides])
+
+
+def make_source(folder: Path, kind: str, **entries: Any) -> Source:
+    config_class = SOURCES[kind].config_class
+    given: dict[Any, Any] = {"type": kind, "name": kind, **entries}
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config_class), given))
+    assert isinstance(config, config_class)
+    return SOURCES[kind](config, folder / "downloads")
+
+
+def coco_captions(folder: Path, names: list[str]) -> Path:
+    content = {
+        "info": {},
+        "licenses": [{"id": 4, "name": "Attribution License", "url": "http://creativecommons.org/licenses/by/2.0/"}],
+        "images": [
+            {"id": 9 - index, "file_name": name, "license": 4, "flickr_url": f"http://farm.example/{name}"}
+            for index, name in enumerate(names)
+        ],
+        "annotations": [
+            {"id": 10 * index + k, "image_id": 9 - index, "caption": f"Caption {k} of {name}. "}
+            for index, name in enumerate(names)
+            for k in range(5)
+        ],
+    }
+    path = folder / "captions_val2017.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def hub_folder(folder: Path, first: int = 0) -> Path:
+    import datasets
+
+    features = datasets.Features(
+        {
+            "picture": datasets.Image(),
+            "words": datasets.Value("string"),
+            "kind": datasets.ClassLabel(names=["cat", "dog"]),
+        }
+    )
+    rows = {
+        "picture": [{"bytes": encoded(photo(first + index)), "path": None} for index in range(3)] + [None],
+        "words": ["one", "two", "", "four"],
+        "kind": [1, 0, -1, 0],
+    }
+    (folder / "set").mkdir()
+    datasets.Dataset.from_dict(rows, features).to_parquet(folder / "set" / "train-00000-of-00001.parquet")
+    return folder / "set"

@@ -19,10 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_files import encoded, make_config, photo, photo_zip, write_zip
 from PIL import Image
+from test_dataset_captions import captioner_dir  # noqa: F401 - a fixture
 
 from autochrome.errors import DataError, SettingError, UnavailableError
 from dataset_builder.__main__ import main
 from dataset_builder.build import build, has_read_failures
+from dataset_builder.captions import CaptionConfig
+from dataset_builder.captions.captioner import Captioner
 from dataset_builder.chunks import picture_seed
 from dataset_builder.items import SPLITS, Item
 
@@ -150,7 +153,7 @@ def test_killed_and_run_again(tmp_path: Path, archive: Path) -> None:
     build(make_config(tmp_path / "whole", sources))
     config = make_config(tmp_path, sources, "chunk_size=1")
     command = [sys.executable, "-m", "dataset_builder", "build", str(tmp_path / "config.yaml")]
-    command += ["pictures.size=64", "filters.min_side=16", "chunk_size=1", "num_workers=2"]
+    command += ["pictures.size=64", "filters.min_side=16", "chunk_size=1", "num_workers=1"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     chunks = tmp_path / "built" / ".work" / "chunks"
     try:
@@ -186,7 +189,8 @@ def test_interrupted_between_its_phases(tmp_path: Path, archive: Path) -> None:
     build(config)
     whole = fingerprint(tmp_path / "built")
     (tmp_path / "built" / ".work").mkdir()
-    (tmp_path / "built" / "data" / "train-00007-of-00009.parquet").write_bytes(b"stale")
+    for stale in ("data/train-00007-of-00009.parquet", "card/old.png", ".report.json.0123.tmp"):
+        (tmp_path / "built" / stale).write_bytes(b"stale")
     build(config)
     assert fingerprint(tmp_path / "built") == whole
 
@@ -318,3 +322,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main([*command, "--output", str(tmp_path / "out")]) == 1  # still so, without work
     assert main(["verify", str(tmp_path / "out")]) == 0
     assert "no problems" in capsys.readouterr().out
+
+
+def test_a_captioner_between_the_phases(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Pictures without words get some from the model; those that have words keep them."""
+    model_dir: Path = request.getfixturevalue("captioner_dir")
+    source = folder_source(photo_zip(tmp_path / "p.zip", 3, **{"mute.jpg": encoded(photo(30))}))
+    model = (f"captions.model={model_dir}", "captions.model_max_tokens=4", "captions.max_colors=0")
+    build(make_config(tmp_path, [source], *model))
+    texts = {row["image"]["path"]: row["text"] for row in rows_of(tmp_path / "built")}
+    caption = Captioner(CaptionConfig(model=str(model_dir), model_max_tokens=4)).caption([photo(30)])
+    assert texts["photos/mute.jpg.jpg"] == " ".join(caption) != ""
+    assert texts["street/photos/00.jpg.jpg"] == "picture number 0"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -103,6 +104,7 @@ class PictureFiles:
                 raise DataError(
                     f"{self.path} is neither a folder nor a .zip archive that can be read ({error}); get another copy"
                 ) from error
+            weakref.finalize(self, self._archive.close)
         return self._archive
 
 
