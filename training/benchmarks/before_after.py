@@ -41,7 +41,7 @@ def make_sheet(pipeline: Pipeline) -> Image.Image:
 def main() -> None:
     """Command-line entry."""
     parser = argparse.ArgumentParser(prog="python -m training.benchmarks.before_after", description=__doc__)
-    parser.add_argument("model", nargs="?", default="gan-artistic", help="catalog id or folder of weights")
+    parser.add_argument("model", nargs="?", default="natural", help="catalog id or folder of weights")
     parser.add_argument("--output", type=Path, default=Path("docs/before_after.jpg"))
     options = parser.parse_args()
     sheet = make_sheet(load_pipeline(options.model))
