@@ -104,7 +104,7 @@ def _run_on_ray(config: BuildConfig, work_dir: Path, jobs: Iterator[Job]) -> Ite
         import ray
         import ray.data
     except ImportError as error:
-        raise UnavailableError("engine=ray needs Ray Data; install it with: pip install 'autochrome[ray]'") from error
+        raise UnavailableError("engine=ray needs Ray Data; install it with: pip install 'ray[data]'") from error
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False, num_cpus=config.num_workers or None)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -36,7 +36,7 @@ def plot_histogram(measure: str, histogram: dict[str, Any], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UnavailableError(
-            "the card's plots need matplotlib, which is not installed: pip install 'autochrome[data]'"
+            "the card's plots need matplotlib, which is not installed: pip install matplotlib"
         ) from error
     label, color = PLOTS[measure]
     edges, counts, unit = histogram["edges"], histogram["counts"], "pictures"

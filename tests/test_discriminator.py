@@ -1,8 +1,11 @@
 """Discriminators: receptive fields, sizes, gradients, what they learn, and what the generator is told."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from autochrome.errors import SettingError
@@ -124,10 +127,16 @@ def _pair(count: int = 8) -> tuple[Tensor, Tensor]:
     return discriminator_input(lightness, ab), discriminator_input(lightness, torch.zeros_like(ab))
 
 
+@pytest.fixture
+def accelerator() -> Iterator[Accelerator]:
+    """Accelerate keeps its settings for the whole process; the tests after this one want others."""
+    yield Accelerator(cpu=True)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.mark.parametrize("gan_loss", ["hinge", "least_squares", "logistic"])
-def test_an_adversary_learns_to_tell_and_says_which_way(gan_loss: str) -> None:
+def test_an_adversary_learns_to_tell_and_says_which_way(gan_loss: str, accelerator: Accelerator) -> None:
     torch.manual_seed(0)
-    accelerator = Accelerator(cpu=True)
     adversary = Adversary(DiscriminatorConfig(channels=8, num_halvings=1), gan_loss)
     adversary.prepare(accelerator)
     adversary.set_learning_rate(3e-3)
