@@ -2,13 +2,10 @@
 
 import io
 import json
-import multiprocessing
-import os
 import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -286,23 +283,6 @@ def test_a_full_disk_in_the_second_phase(tmp_path: Path, archive: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(list((tmp_path / "built" / ".work" / "chunks").glob("*.parquet"))) == 24
     assert build(config)["pictures"] == 24
-
-
-def test_a_worker_that_is_killed(tmp_path: Path, archive: Path) -> None:
-    others = {child.pid for child in multiprocessing.active_children()}  # another test's server, for example
-
-    def kill() -> None:
-        while not (pids := {child.pid for child in multiprocessing.active_children()} - others):
-            time.sleep(0.01)
-        os.kill(next(iter(pids)) or 0, signal.SIGKILL)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    with pytest.raises(
-        DataError, match=r"a worker process was ended from outside, .* smaller num_workers or chunk_size"
-    ):
-        build(make_config(tmp_path, [folder_source(archive)], "num_workers=2", "chunk_size=1"))
-    thread.join()
 
 
 def test_without_ray(tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
