@@ -1,7 +1,5 @@
 """The config of a build: a dataclass with a sentence under every field, from YAML and `key=value` overrides."""
 
-import ast
-import inspect
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from autochrome import recipes
 from autochrome.errors import DataError, SettingError
 from dataset_builder.ageing import AgeingConfig
 from dataset_builder.captions import CaptionConfig
@@ -120,23 +119,11 @@ def config_to_yaml(config: BuildConfig) -> str:
 def describe_fields() -> str:
     """Every entry of a config with its sentence, for `--help`."""
     parts: list[type] = [BuildConfig, FilterConfig, PictureConfig, AgeingConfig, CaptionConfig, SplitConfig]
-    lines = [line for part in parts for line in _describe(part, part.__name__)]
-    lines += _describe(SourceConfig, "sources.N, of every type")
+    lines = [line for part in parts for line in recipes.describe_fields(part, part.__name__)]
+    lines += recipes.describe_fields(SourceConfig, "sources.N, of every type")
     for name, source in SOURCES.items():
-        lines += _describe(source.config_class, f"sources.N, type: {name}")
+        lines += recipes.describe_fields(source.config_class, f"sources.N, type: {name}")
     return "\n".join(lines)
-
-
-def _describe(part: type, title: str) -> list[str]:
-    lines = [f"{title}:"]
-    body = ast.parse(inspect.getsource(part)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    for entry, doc in zip(body.body, body.body[1:], strict=False):
-        if isinstance(entry, ast.AnnAssign) and isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant):
-            default = f" = {ast.unparse(entry.value)}" if entry.value else ""
-            sentence = " ".join(str(doc.value.value).split())
-            lines += [f"  {ast.unparse(entry.target)}: {ast.unparse(entry.annotation)}{default}", f"      {sentence}"]
-    return lines
 
 
 def _source_config(entries: dict[str, Any], index: int) -> SourceConfig:

@@ -23,6 +23,7 @@ Sources = dict[str, str]
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "recipes": set(),
     "color": {"errors"},
     "image": {"color", "files", "errors"},
     "models": {"color", "files", "errors"},
@@ -41,10 +42,10 @@ ALLOWED: dict[str, set[str]] = {
     "ui": {"catalog", "pipelines", "metrics", "image", "color", "files", "errors"},
     "autochrome": {"catalog", "pipelines", "errors"},
     "training": {
-        *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs"),
+        *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs", "recipes"),
         *("metrics", "image", "color", "files", "errors"),
     },
-    "dataset_builder": {"hub", "inputs", "metrics", "image", "color", "files", "errors"},
+    "dataset_builder": {"hub", "inputs", "recipes", "metrics", "image", "color", "files", "errors"},
     "metric_spaces": {"metrics", "image", "errors"},
     "app": {"ui", "catalog"},
 }

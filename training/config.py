@@ -1,7 +1,5 @@
 """Recipes: a dataclass with a sentence under every field, filled from YAML and `key=value` on the command line."""
 
-import ast
-import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import yaml
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from autochrome import recipes
 from autochrome.errors import DataError, SettingError
 from training.augment import Augmentation
 from training.losses import CLASSIFICATION_LOSSES, GAN_LOSSES, LOSSES
@@ -192,17 +191,7 @@ def config_to_yaml(config: TrainConfig) -> str:
 
 def describe_fields() -> str:
     """Every field of a recipe with its sentence, for `--help`."""
-    lines = []
-    for cls in SECTIONS:
-        lines.append(f"{cls.__name__}:")
-        body = ast.parse(inspect.getsource(cls)).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for entry, doc in zip(body.body, body.body[1:], strict=False):
-            if isinstance(entry, ast.AnnAssign) and isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant):
-                default = f" = {ast.unparse(entry.value)}" if entry.value else ""
-                lines.append(f"  {ast.unparse(entry.target)}: {ast.unparse(entry.annotation)}{default}")
-                lines.append(f"      {' '.join(str(doc.value.value).split())}")
-    return "\n".join(lines)
+    return "\n".join(line for part in SECTIONS for line in recipes.describe_fields(part, part.__name__))
 
 
 def _check(config: TrainConfig) -> None:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from autochrome.color import AB_SCALE, lab_to_gamut, lab_to_rgb, lightness_to_grey, merge_lab, rgb_to_lab, split_lab
 from autochrome.metrics.ciede2000 import ciede2000_lab
 from autochrome.metrics.colorfulness import colorfulness
+from autochrome.metrics.curve import SATURATIONS
 from training.data import PhotoStore, centre_square
 
-SATURATIONS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 _BATCH = 32
 
 

@@ -20,7 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 from autochrome.catalog import load_pipeline
-from autochrome.errors import AutochromeError, DataError, UnavailableError
+from autochrome.errors import AutochromeError, DataError
+from autochrome.evaluation.plotting import require_plotting
 from autochrome.files import write_json
 from autochrome.image import picture_to_tensor, read_picture
 from autochrome.inputs import select
@@ -28,10 +29,10 @@ from autochrome.metrics.baselines import BASELINES
 from autochrome.metrics.ciede2000 import ciede2000_of
 from autochrome.metrics.colorfulness import colorfulness
 from autochrome.metrics.comparison import Comparison
+from autochrome.metrics.curve import SATURATIONS
 from autochrome.metrics.frechet import FRECHET_NAME, FeatureMoments, FrechetFeatures, frechet_distance
 from autochrome.pipelines import FeedforwardPipeline, Pipeline
 
-SATURATIONS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 SHARES = (0.35, 0.5, 0.8, 1.0)
 LIBRARIES = ("torch", "pillow")
 
@@ -109,16 +110,10 @@ def print_table(results: dict[str, Any]) -> None:
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """The curves of all models in one picture."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise UnavailableError(
-            "a plot needs matplotlib, which is not installed: pip install matplotlib, or leave out --plot"
-        ) from error
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
     for model, result in results.items():
         rows = result["by_saturation"].values()
         axes.plot(
@@ -152,6 +147,8 @@ def main() -> int:
     options = parser.parse_args()
     settings = {} if options.render_factor is None else {"render_factor": options.render_factor}
     try:
+        if options.plot:
+            require_plotting(options.plot)
         results = _earlier(options.json)
         for model in options.models:
             pipeline = load_pipeline(model)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autochrome.catalog import load_pipeline
-from autochrome.errors import AutochromeError, UnavailableError
+from autochrome.errors import AutochromeError
+from autochrome.evaluation.plotting import require_plotting
 from autochrome.files import write_json
 from training.benchmarks.quality import measure, model_name
 
@@ -21,14 +22,10 @@ SATURATIONS = (0.5, 1.0, 1.5, 2.0, 3.0)
 
 def plot(model: str, by_factor: dict[str, dict[str, Any]], path: Path) -> None:
     """CIEDE2000 at half and at all of the truth's colorfulness, and the colorfulness as delivered, by factor."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise UnavailableError("--plot needs matplotlib, which is not installed: pip install matplotlib") from error
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, (near, vivid) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    near, vivid = figure.subplots(1, 2)
     factors = [int(factor) for factor in by_factor]
     for share, label in (("0.5", "half of"), ("1.0", "all of")):
         values = [entry["ciede2000_share_at_colorfulness_share"].get(share) for entry in by_factor.values()]
@@ -55,6 +52,8 @@ def main() -> int:
     options = parser.parse_args()
     by_factor: dict[str, dict[str, Any]] = {}
     try:
+        if options.plot:
+            require_plotting(options.plot)
         pipeline = load_pipeline(options.model)
         saturation = str(float(pipeline.settings["saturation"].default))
         for factor in options.factors:

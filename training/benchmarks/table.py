@@ -25,6 +25,7 @@ from autochrome.files import replacing
 from autochrome.models.checkpoint import WEIGHTS_NAME
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
 from training.benchmarks import recipe_rows
+from training.benchmarks.recipe_rows import NOT_REACHED, percent
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("training/benchmarks")
@@ -57,7 +58,6 @@ SPEED_HEADER = [
     "its peak memory",
     "the script takes",
 ]
-NOT_REACHED = "–"
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _results_block(results: Sequence[Result], baselines: dict[str, dict[str, flo
         for name, scores in baselines.items()
     ]
     for result in results:
-        at = [NOT_REACHED if share is None else _percent(share) for share in result.at.values()]
+        at = [NOT_REACHED if share is None else percent(share) for share in result.at.values()]
         rows.append([f"`{result.row.id}`", *_score_cells(result.scores), *at, str(result.num_pictures)])
     versions = ", ".join(f"{library} {version}" for library, version in results[0].versions.items())
     notes = [
@@ -190,7 +190,7 @@ def _results_block(results: Sequence[Result], baselines: dict[str, dict[str, flo
 
 def _score_cells(scores: dict[str, float]) -> list[str]:
     shares = (scores[name] for name in ("ciede2000_share", "colorfulness_share", "better_than_grey"))
-    return [f"{scores['ciede2000']:.2f}", *map(_percent, shares)]
+    return [f"{scores['ciede2000']:.2f}", *map(percent, shares)]
 
 
 def _size_sentence(row: Row) -> str:
@@ -248,10 +248,6 @@ def _network_s(parts_s: dict[str, float]) -> float:
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
 
 
 def _fill(path: Path, blocks: dict[str, str]) -> str:
