@@ -3,17 +3,27 @@
 Run it with `python app.py`; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where it listens.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 
-# Both are read when their library is imported. PASSIVE: idle threads of torch sleep and leave the core to others
-# instead of spinning, which on a busy machine made a pass ten times slower.
+# All are read when their library is imported. PASSIVE: idle threads of torch sleep and leave the core to others
+# instead of spinning, which on a busy machine made a pass ten times slower. The other two: Gradio keeps statistics of
+# ten thousand requests, which nobody looks at, and works through all of them after each one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
+
+# A folder of its own for uploads and results: the default is one for all that run Gradio on a machine.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="autochrome-", dir=os.environ.get("GRADIO_TEMP_DIR"))
 
 from autochrome.catalog import load_catalog
-from autochrome.ui import build_demo, launch_settings
+from autochrome.ui import build_demo, serve
 
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 demo = build_demo(load_catalog())
 
 if __name__ == "__main__":
-    demo.launch(**launch_settings())
+    serve(demo)

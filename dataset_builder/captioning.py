@@ -12,6 +12,7 @@ from tqdm import tqdm
 from autochrome.files import write_json
 from dataset_builder.captions import CaptionConfig, make_captions
 from dataset_builder.chunks import read_chunk
+from dataset_builder.small_copy import SmallCopy
 
 if TYPE_CHECKING:
     from dataset_builder.captions.captioner import Captioner
@@ -51,7 +52,7 @@ def _caption_chunk(path: Path, captioner: "Captioner", config: CaptionConfig) ->
     for batch in _batches(path, config.model_batch_size):
         pictures = [picture for _, picture in batch]
         for (row, picture), caption in zip(batch, captioner.caption(pictures), strict=True):
-            captions[row] = make_captions([caption], None, picture, config)
+            captions[row] = make_captions([caption], None, SmallCopy.of(picture), config)
     return captions
 
 

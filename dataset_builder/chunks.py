@@ -18,6 +18,7 @@ from autochrome.image import read_picture
 from dataset_builder import ageing, captions, duplicates, filters, pictures
 from dataset_builder.config import BuildConfig, source_configs
 from dataset_builder.items import Item, Row
+from dataset_builder.small_copy import SmallCopy
 from dataset_builder.sources import SOURCES, Source
 
 UNREADABLE = "unreadable"
@@ -26,7 +27,6 @@ UNAVAILABLE = "unavailable"
 """Reason: the source could not hand the picture over (absent, damaged archive, dead address)."""
 READ_FAILURES = (UNREADABLE, UNAVAILABLE)
 
-_SMALL_SIDE_PX = 256
 _GROUP_BYTES = 4 * 2**20
 _SCHEMA = pa.schema(
     {
@@ -106,7 +106,7 @@ def make_sources(config: BuildConfig, work_dir: Path) -> list[Source]:
 def make_row(source: Source, item: Item, config: BuildConfig) -> Row:
     """Everything that is done to one picture: read, judge, bring to size, make grey, caption, encode, hash.
 
-    It is decoded once; measures and main colors are taken from a copy of about 256 pixels. Never raises for a bad
+    It is decoded once; measures and main colors are taken from one small copy. Never raises for a bad
     picture: the row says why there is none.
     """
     if item.problem is not None:
@@ -115,7 +115,7 @@ def make_row(source: Source, item: Item, config: BuildConfig) -> Row:
         picture = _opaque(read_picture(source.read(item)))
     except AutochromeError as error:
         return Row(item, UNREADABLE if isinstance(error, PictureError) else UNAVAILABLE, str(error))
-    small = picture.reduce(max(1, min(picture.size) // _SMALL_SIDE_PX))
+    small = SmallCopy.of(picture)
     measures = filters.measure(small)
     rejection = filters.reject(*picture.size, measures, config.filters)
     if rejection is not None:
@@ -123,6 +123,7 @@ def make_row(source: Source, item: Item, config: BuildConfig) -> Row:
     text, text_color = captions.make_captions(item.captions, item.label, small, config.captions)
     prepared = pictures.prepare(picture, config.pictures)
     grey = pictures.conditioning_image(prepared)
+    perceptual_hash = duplicates.perceptual_hash(grey)
     if config.ageing.share > 0:
         grey = ageing.age(grey, config.ageing, picture_seed(config.seed, item))
     image = pictures.encode(prepared, config.pictures)
@@ -135,7 +136,7 @@ def make_row(source: Source, item: Item, config: BuildConfig) -> Row:
         width=prepared.width,
         height=prepared.height,
         sha256=hashlib.sha256(image).hexdigest(),
-        perceptual_hash=duplicates.perceptual_hash(prepared),
+        perceptual_hash=perceptual_hash,
         measures=measures,
     )
 

@@ -24,14 +24,15 @@ class Match(NamedTuple):
     """Whether the two have the same SHA-256."""
 
 
-def perceptual_hash(picture: Image.Image) -> int:
-    """64-bit perceptual hash of a picture (mode RGB): `imagehash.phash` of a 32 x 32 copy, the size it works at.
+def perceptual_hash(grey: Image.Image) -> int:
+    """64-bit perceptual hash of a grey picture (mode L): `imagehash.phash` of a 32 x 32 copy, the size it works at.
 
-    It looks at the coarse pattern of light only: it hardly changes with size, compression or small changes of tone, and
-    not with color. So two pictures that differ in nothing but color count as duplicates. Mirrored ones do not.
+    It looks at the coarse pattern of light only: it hardly changes with size, compression or small changes of tone. Of
+    conditioning images it tells nothing of color: two pictures that differ in nothing else count as duplicates.
+    Mirrored ones do not.
     """
     # A smooth filter: averaging over boxes moved 2 to 4 bits when a photograph was shrunk, this moves 0.2.
-    small = picture.resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    small = grey.resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BICUBIC, reducing_gap=3.0)
     bits = imagehash.phash(small).hash
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 

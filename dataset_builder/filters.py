@@ -4,14 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from autochrome import color
 from autochrome.errors import SettingError
-from autochrome.image import picture_to_tensor
 from autochrome.metrics.colorfulness import colorfulness
+from dataset_builder.small_copy import SmallCopy
 
-SMALL_SIDE_PX = 64
 MAX_DUPLICATE_DISTANCE = 16
 _TINT_STEPS = 16
 
@@ -63,29 +60,21 @@ class FilterConfig:
             )
 
 
-def small_copy(picture: Image.Image, side_px: int = SMALL_SIDE_PX) -> Image.Image:
-    """A square copy of a picture (mode RGB) in which every pixel counts, by averaging; the aspect ratio is lost."""
-    if picture.mode != "RGB":
-        raise ValueError(f"picture must be of mode RGB, got {picture.mode}")
-    return picture.resize((side_px, side_px), Image.Resampling.BOX, reducing_gap=2.0)
-
-
-def measure(picture: Image.Image) -> dict[str, float]:
-    """What the filters look at, from a 64 x 64 copy of a picture (mode RGB): noise and JPEG blocks are averaged out.
+def measure(small: SmallCopy) -> dict[str, float]:
+    """What the filters look at, from a small copy of a picture: noise and JPEG blocks are averaged out.
 
     `lightness`: mean L*, 0..100. `chroma`: mean C*, Lab units. `tint_residual`: what is left
     of a*b*, root mean square in Lab units, when from each pixel the mean a*b* of its sixteenth of the pixels, sorted by
     L*, is taken away: small for grey, sepia and any toned picture, whose color follows its lightness. `colorfulness`:
     Hasler and Suesstrunk (2003), 0..255 scale, a little lower than at full size.
     """
-    rgb = picture_to_tensor(small_copy(picture))
-    lab = color.rgb_to_lab(rgb)[0].flatten(1).T.numpy().astype(np.float64)
-    lightness, ab = lab[:, 0], lab[:, 1:]
+    pixels = small.lab.reshape(-1, 3)
+    lightness, ab = pixels[:, 0], pixels[:, 1:]
     return {
         "lightness": float(lightness.mean()),
         "chroma": float(np.hypot(ab[:, 0], ab[:, 1]).mean()),
         "tint_residual": _tint_residual(lightness, ab),
-        "colorfulness": float(colorfulness(rgb)[0]),
+        "colorfulness": float(colorfulness(small.rgb)[0]),
     }
 
 
@@ -112,6 +101,7 @@ def reject(width: int, height: int, measures: dict[str, float], config: FilterCo
 
 
 def _tint_residual(lightness: npt.NDArray[np.float64], ab: npt.NDArray[np.float64]) -> float:
-    steps = ab[lightness.argsort(kind="stable")].reshape(_TINT_STEPS, -1, 2)
+    order = (lightness * 600).astype(np.uint16).argsort(kind="stable")  # whole numbers are sorted ten times as fast
+    steps = ab[order].reshape(_TINT_STEPS, -1, 2)
     left = steps - steps.mean(axis=1, keepdims=True)
     return float(np.sqrt(np.square(left).sum(axis=2).mean()))

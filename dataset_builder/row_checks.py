@@ -12,6 +12,7 @@ from autochrome import color
 from autochrome.errors import PictureError
 from autochrome.image import picture_to_lightness, read_picture
 from dataset_builder.duplicates import perceptual_hash
+from dataset_builder.pictures import conditioning_image
 
 MAX_GREY_DIFFERENCE = 1.0
 """Allowed between conditioning image and the L* of the image, both shrunk 8 times: the mean, in 8-bit levels. JPEG of
@@ -53,7 +54,7 @@ def check_row(row: dict[str, Any], is_aged: bool) -> tuple[list[str], tuple[str,
                 f"in the mean and {most:.1f} at most, allowed are {MAX_GREY_DIFFERENCE:g} and "
                 f"{MAX_GREY_DIFFERENCE_ANYWHERE:g}"
             )
-    return problems, (sha256, perceptual_hash(pictures["image"]))
+    return problems, (sha256, perceptual_hash(conditioning_image(pictures["image"])))
 
 
 def _read(cell: dict[str, Any] | None, mode: str) -> Image.Image:

@@ -56,7 +56,7 @@ def test_a_blend_is_the_mean_of_what_its_halves_show(
     assert (out.model, out.settings["saturation"]) == ("one+two", 1.0)
     assert out.images[0].size == photo.size
     assert out.metadata()["Model"] == "one+two"
-    assert list(out.timings) == ["read", "predict one", "predict two", "render"]
+    assert list(out.timings) == ["read", "prepare", "predict one", "predict two", "render"]
     assert out.seconds == pytest.approx(sum(out.timings.values()))
     assert out.render().tobytes() == out.images[0].tobytes()
     assert out.render(saturation=0.0).tobytes() != out.images[0].tobytes()

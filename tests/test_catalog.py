@@ -37,7 +37,7 @@ def test_the_package_offers_its_models() -> None:
     assert isinstance(catalog.default.source, BlendSource)
     assert [half.id for half in catalog.default.source.halves] == ["gan-artistic", "gan-stable"]
     for row in list(catalog)[1:]:
-        assert list(row.settings) == ["merge_lightness", "render_factor", "saturation", "seed"]
+        assert list(row.settings) == ["merge_lightness", "render_factor", "saturation", "seed", "candidates"]
         assert (row.settings["render_factor"].minimum, row.settings["render_factor"].maximum) == (7, 45)
         assert (row.settings["saturation"].minimum, row.settings["saturation"].maximum) == (0.0, 4.0)
         assert row.source == PACKAGE_DIR / "weights" / row.id

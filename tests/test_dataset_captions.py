@@ -19,10 +19,11 @@ from transformers import (
 )
 
 from autochrome.errors import SettingError, UnavailableError
-from dataset_builder.captions import CaptionConfig, main_colors, make_captions, names_color, remove_color_words
+from autochrome.naming import list_in_words, name_main_colors
+from dataset_builder.captions import CaptionConfig, make_captions, names_color, remove_color_words
 from dataset_builder.captions.captioner import Captioner
 from dataset_builder.captions.color_words import tidy
-from dataset_builder.captions.main_colors import list_in_words
+from dataset_builder.small_copy import SmallCopy
 
 REMOVED = [
     # before a noun
@@ -135,6 +136,10 @@ def halves(left: str, right: str) -> Image.Image:
     return picture
 
 
+def main_colors(picture: Image.Image, *, min_share: float, max_colors: int) -> list[str]:
+    return name_main_colors(SmallCopy.of(picture).colors(), min_share=min_share, max_colors=max_colors)
+
+
 @pytest.mark.parametrize(
     ("code", "name"),
     [
@@ -179,12 +184,12 @@ def test_names_in_a_sentence() -> None:
 
 
 def test_a_caption_with_colors_gives_both() -> None:
-    texts = make_captions(["A dog in a red coat ."], "dog", halves("blue", "white"), CaptionConfig())
+    texts = make_captions(["A dog in a red coat ."], "dog", SmallCopy.of(halves("blue", "white")), CaptionConfig())
     assert texts == ("A dog in a coat.", "A dog in a red coat.")
 
 
 def test_a_caption_without_colors_gets_the_pictures_own() -> None:
-    picture = halves("#2040c0", "white")
+    picture = SmallCopy.of(halves("#2040c0", "white"))
     plain = CaptionConfig()
     assert make_captions(["a dog runs"], None, picture, plain) == ("a dog runs", "a dog runs. Mainly blue and white.")
     assert make_captions(["A colorful bird."], None, picture, plain)[1] == "A colorful bird. Mainly blue and white."
@@ -195,14 +200,15 @@ def test_a_caption_without_colors_gets_the_pictures_own() -> None:
 
 
 def test_labels_and_templates() -> None:
-    picture = Image.new("RGB", (8, 8), "#cc1010")
+    picture = SmallCopy.of(Image.new("RGB", (8, 8), "#cc1010"))
     config = CaptionConfig(label_template="a photo of {a_label}")
     assert make_captions([" "], "english_setter", picture, config)[0] == "a photo of an english setter"
     assert make_captions([], "ice climbing", picture, CaptionConfig())[0] == "a photo of ice climbing"
 
 
 def test_which_of_several_captions() -> None:
-    captions, picture = ["a dog runs", "a big dog runs fast", "a red dog"], Image.new("RGB", (8, 8), "#cc1010")
+    captions = ["a dog runs", "a big dog runs fast", "a red dog"]
+    picture = SmallCopy.of(Image.new("RGB", (8, 8), "#cc1010"))
     chosen = [make_captions(captions, None, picture, CaptionConfig(choose=how))[0] for how in ("first", "longest")]
     assert chosen == captions[:2]
     assert make_captions(captions, None, picture, CaptionConfig(choose="colorful")) == ("a dog", "a red dog")

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "recipes": set(),
     "color": {"errors"},
+    "naming": {"color"},
     "image": {"color", "files", "errors"},
     "models": {"color", "files", "errors"},
     "metrics": {"models", "image", "color", "errors"},
@@ -32,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": {"inputs", "metrics", "image", "color", "files", "errors"},
     "report": {"evaluation", "inputs", "metrics", "image", "color", "files", "errors"},
     "judge": {"evaluation", "inputs", "metrics", "image", "color", "files", "errors"},
-    "pipelines": {"models", "image", "color", "errors"},
+    "pipelines": {"models", "image", "naming", "color", "errors"},
     "hub": {"models", "files", "errors"},
     "catalog": {"pipelines", "hub", "models", "errors"},
     "cli": {
@@ -42,10 +43,10 @@ ALLOWED: dict[str, set[str]] = {
     "ui": {"catalog", "pipelines", "metrics", "image", "color", "files", "errors"},
     "autochrome": {"catalog", "pipelines", "errors"},
     "training": {
-        *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs", "recipes"),
+        *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs", "naming", "recipes"),
         *("metrics", "image", "color", "files", "errors"),
     },
-    "dataset_builder": {"hub", "inputs", "recipes", "metrics", "image", "color", "files", "errors"},
+    "dataset_builder": {"hub", "inputs", "naming", "recipes", "metrics", "image", "color", "files", "errors"},
     "metric_spaces": {"metrics", "image", "errors"},
     "app": {"ui", "catalog"},
 }
@@ -281,7 +282,7 @@ def test_requirements_are_listed_once() -> None:
 def test_the_space_runs_the_gradio_that_is_required() -> None:
     """The Hub installs `sdk_version` beside requirements.txt: it must lie inside the range given there."""
     version = re.search(r"^sdk_version: (\d+)\.(\d+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    required = re.search(r"^gradio>=(\d+)\.(\d+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    required = re.search(r"^gradio\[mcp\]>=(\d+)\.(\d+),<(\d+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert version is not None
     assert required is not None
     assert (int(required[1]), int(required[2])) <= (int(version[1]), int(version[2])) < (int(required[3]), 0)

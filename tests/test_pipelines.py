@@ -54,7 +54,7 @@ def test_result_has_size_color_and_settings(pipe: FeedforwardPipeline, photo: PI
     assert out.lightness.shape[0:2] == (1, 1)
     assert all(side % pipe.model.size_multiple == 0 for side in out.lightness.shape[-2:])
     assert out.lightness.shape[-1] == out.ab.shape[-1] * pipe.model.output_stride
-    assert out.settings == {"merge_lightness": True, "render_factor": 7, "saturation": 1.0, "seed": 0}
+    assert out.settings == {"merge_lightness": True, "render_factor": 7, "saturation": 1.0, "seed": 0, "candidates": 1}
     assert out.model == "tiny"
     assert out.seconds == pytest.approx(sum(out.timings.values()))
     assert list(out.timings) == ["read", "prepare", "predict", "render"]
@@ -173,8 +173,8 @@ def test_empty_settings_are_not_given_and_numpy_numbers_are_numbers(pipe: Feedfo
     settings = pipe.check_inputs(
         prompt="", hints=[], steps=None, render_factor=np.int64(20), saturation=np.float32(0.5)
     )
-    assert settings == {"merge_lightness": True, "render_factor": 20, "saturation": 0.5, "seed": 0}
-    assert [type(value) for value in settings.values()] == [bool, int, float, int]
+    assert settings == {"merge_lightness": True, "render_factor": 20, "saturation": 0.5, "seed": 0, "candidates": 1}
+    assert [type(value) for value in settings.values()] == [bool, int, float, int, int]
 
 
 def test_saturation_takes_an_integer_and_reaches_the_ends_of_the_ranges(pipe: FeedforwardPipeline) -> None:

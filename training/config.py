@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from autochrome import recipes
 from autochrome.errors import DataError, SettingError
 from training.augment import Augmentation
+from training.directions import DirectionMix
 from training.losses import CLASSIFICATION_LOSSES, GAN_LOSSES, LOSSES
 from training.sources import PhotoFilters
 
@@ -122,6 +123,11 @@ class TrainConfig:
     """Smallest and largest area of a random crop, as a share of the picture."""
     crop_aspect: float = 1.333
     """Crops are stretched by up to this factor either way: many small sets were squashed to squares."""
+    directions: DirectionMix | None = None
+    """Which directions pictures come with, for `decoder: steered_unet`; null: none."""
+    text_encoder: str | None = None
+    """Folder of the text encoder (see training/trim_text_encoder.py) whose words the model reads; it stays as it is and
+    is copied into the finished model."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Changes of the grey picture that the network is given, beside flips and crops; off by default."""
     validation_share: float = 0.02
@@ -147,7 +153,7 @@ class TrainConfig:
     """Seed of weights, order and crops: the same seed on the same machine gives the same weights."""
 
 
-SECTIONS = (TrainConfig, Phase, DiscriminatorConfig, PhotoFilters, Augmentation)
+SECTIONS = (TrainConfig, Phase, DiscriminatorConfig, PhotoFilters, Augmentation, DirectionMix)
 """Every part of a recipe, as `--help` lists them."""
 
 
@@ -244,10 +250,23 @@ def _check(config: TrainConfig) -> None:
         raise SettingError(f"split_counts must be empty or three numbers, got {config.split_counts}")
     config.photo_filters.check()
     config.augmentation.check()
+    _check_directions(config)
     for i, phase in enumerate(config.phases):
         _check_losses(config, phase, f"phases[{i}]")
         _check_stage(config, phase, f"phases[{i}]")
     _check_order(config)
+
+
+def _check_directions(config: TrainConfig) -> None:
+    if config.directions is None:
+        if config.text_encoder is not None:
+            raise SettingError("text_encoder is given, but the recipe has no directions: give it some")
+        return
+    config.directions.check()
+    if config.init_from is None and config.architecture.get("decoder") != "steered_unet":
+        raise SettingError("directions need architecture.decoder 'steered_unet', which this recipe does not have")
+    if config.directions.words_share and config.text_encoder is None:
+        raise SettingError("directions.words_share needs text_encoder, the folder of one; or set it to 0")
 
 
 def _check_losses(config: TrainConfig, phase: Phase, name: str) -> None:

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from autochrome.errors import DataError, PictureError, SettingError
 from autochrome.image import read_picture
 from training.augment import Augmentation, conditioning_image, random_crop
+from training.directions import Directed, DirectedBatch, DirectionMix, direct, gather
 from training.sources import PhotoFilters, SourcePhoto, iterate_photos
 
 
@@ -41,6 +42,8 @@ class PhotoStore:
     """All pixels, uint8, memory-mapped."""
     splits: list[str] = field(default_factory=list)
     """"train" or "validation" where a dataset has its own split, else ""; empty: nowhere."""
+    captions: list[list[str]] = field(default_factory=list)
+    """What is said of each; empty: it was not asked for."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,7 +57,12 @@ class PhotoStore:
 
 
 def open_photos(
-    sources: Sequence[str], cache_dir: Path, side_px: int, filters: PhotoFilters | None = None
+    sources: Sequence[str],
+    cache_dir: Path,
+    side_px: int,
+    filters: PhotoFilters | None = None,
+    *,
+    with_captions: bool = False,
 ) -> PhotoStore:
     """Open the photographs of archives, folders and datasets, decoding them into `cache_dir` the first time.
 
@@ -67,14 +75,24 @@ def open_photos(
     parts: list[object] = [side_px, *(_fingerprint(Path(source)) for source in sources)]
     if filters != PhotoFilters():
         parts.append(asdict(filters))
+    if with_captions:
+        parts.append("captions")
     folder = cache_dir / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     if not folder.is_dir():
-        _decode(sources, folder, side_px, filters)
+        _decode(sources, folder, side_px, filters, with_captions)
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     sizes = np.array(index["sizes"], dtype=np.int64)
     counts = sizes.prod(axis=1) * 3
     pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
-    return PhotoStore(index["names"], sizes, np.cumsum(counts) - counts, pixels, index.get("splits", []))
+    offsets = np.cumsum(counts) - counts
+    return PhotoStore(
+        index["names"],
+        sizes,
+        offsets,
+        pixels,
+        index.get("splits", []),
+        index.get("captions", []),
+    )
 
 
 def training_and_validation(
@@ -134,6 +152,8 @@ class Batch(NamedTuple):
     """The true colours: sRGB, uint8 `(B, 3, size, size)`."""
     conditioning: Tensor | None
     """The changed grey picture for the network, uint8 `(B, 1, size, size)`; None: the photographs' own L*."""
+    directed: DirectedBatch | None = None
+    """Directions for a network that takes some."""
 
 
 class Crops(Dataset[Batch]):
@@ -152,6 +172,7 @@ class Crops(Dataset[Batch]):
         seed: int,
         process: tuple[int, int] = (0, 1),
         augmentation: Augmentation | None = None,
+        directions: DirectionMix | None = None,
     ) -> None:
         """`steps` are the steps to make, `sizes_px` the side of each; `process` is (rank, number of processes)."""
         self.store = store
@@ -164,6 +185,7 @@ class Crops(Dataset[Batch]):
         self.seed = seed
         self.process = process
         self.augmentation = augmentation or Augmentation()
+        self.directions = directions
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -173,19 +195,31 @@ class Crops(Dataset[Batch]):
         rank, num_processes = self.process
         positions = range(step * self.batch_size + rank, (step + 1) * self.batch_size, num_processes)
         photos = [self._crop(position, size) for position in positions]
+        directed: DirectedBatch | None = None
+        if self.directions is not None:
+            each = [self._direct(photo, position) for photo, position in zip(photos, positions, strict=True)]
+            photos, directed = [one.photo for one in each], gather(each)
         if not self.augmentation.enabled:
-            return Batch(torch.stack(photos), None)
+            return Batch(torch.stack(photos), None, directed)
         changed = [
             conditioning_image(photo, self.augmentation, np.random.default_rng((self.seed, 2, position)))
             for photo, position in zip(photos, positions, strict=True)
         ]
-        return Batch(torch.stack(photos), torch.stack(changed))
+        return Batch(torch.stack(photos), torch.stack(changed), directed)
+
+    def _index(self, position: int) -> int:
+        """Of the photograph that comes at a position of the run."""
+        epoch, place = divmod(position, len(self.indices))
+        return int(self.indices[_epoch_order(self.seed, epoch, len(self.indices))[place]])
+
+    def _direct(self, photo: Tensor, position: int) -> Directed:
+        assert self.directions is not None
+        captions = self.store.captions[self._index(position)] if self.store.captions else []
+        return direct(photo, captions, self.directions, np.random.default_rng((self.seed, 3, position)))
 
     def _crop(self, position: int, size: int) -> Tensor:
-        epoch, place = divmod(position, len(self.indices))
-        order = _epoch_order(self.seed, epoch, len(self.indices))
         rng = np.random.default_rng((self.seed, 1, position))
-        photo = self.store.photo(int(self.indices[order[place]]))
+        photo = self.store.photo(self._index(position))
         top, left, height, width = random_crop(rng, photo.shape[1:], self.crop_scale, self.crop_aspect)
         photo = photo[:, top : top + height, left : left + width]
         if rng.random() < 0.5:
@@ -226,25 +260,29 @@ def _fingerprint(source: Path) -> list[object]:
     raise DataError(f"no photographs at {source}: give .zip archives or folders as photos=[...]")
 
 
-def _decode(sources: Sequence[str], folder: Path, side_px: int, filters: PhotoFilters) -> None:
+def _decode(sources: Sequence[str], folder: Path, side_px: int, filters: PhotoFilters, with_captions: bool) -> None:
     partial = folder.with_suffix(f".partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        _decode_into(partial, sources, side_px, filters)
+        _decode_into(partial, sources, side_px, filters, with_captions)
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _decode_into(folder: Path, sources: Sequence[str], side_px: int, filters: PhotoFilters) -> None:
+def _decode_into(
+    folder: Path, sources: Sequence[str], side_px: int, filters: PhotoFilters, with_captions: bool
+) -> None:
     names: list[str] = []
     sizes: list[list[int]] = []
     splits: list[str] = []
+    captions: list[list[str]] = []
     rejected: list[tuple[str, str, str]] = []
     with (folder / "pixels.bin").open("wb") as pixels, tqdm(desc="decoding photographs", unit=" pictures") as progress:
         for source in sources:
             refused: list[tuple[str, str]] = []
-            for photo in iterate_photos(Path(source), refused, with_labels=bool(filters.labels)):
+            asked = {"with_labels": bool(filters.labels), "with_captions": with_captions}
+            for photo in iterate_photos(Path(source), refused, **asked):
                 progress.update()
                 picture = _use(photo, filters, side_px)
                 if isinstance(picture, tuple):
@@ -254,6 +292,7 @@ def _decode_into(folder: Path, sources: Sequence[str], side_px: int, filters: Ph
                 names.append(photo.name)
                 sizes.append([picture.height, picture.width])
                 splits.append(photo.split)
+                captions.append(list(photo.captions))
             rejected += [(name, "unreadable", reason) for name, reason in refused]
     left_out = Counter(kind for _, kind, _ in rejected)
     counts = ", ".join(f"{kind} {count}" for kind, count in sorted(left_out.items())) or "none"
@@ -263,6 +302,8 @@ def _decode_into(folder: Path, sources: Sequence[str], side_px: int, filters: Ph
     lines = [f"{name}: {kind}: {reason}" for name, kind, reason in rejected]
     (folder / "rejected.txt").write_text("\n".join(lines), encoding="utf-8")
     index = {"names": names, "sizes": sizes, "splits": splits, "left_out": left_out}
+    if with_captions:
+        index["captions"] = captions
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 

@@ -72,34 +72,42 @@ class SourcePhoto:
     label: str | None = None
     split: str = ""
     """"train" or "validation" where a dataset says so."""
+    captions: tuple[str, ...] = ()
+    """What is said of it, where it was asked for."""
 
 
-def iterate_photos(source: Path, refused: list[tuple[str, str]], *, with_labels: bool = False) -> Iterator[SourcePhoto]:
+def iterate_photos(
+    source: Path, refused: list[tuple[str, str]], *, with_labels: bool = False, with_captions: bool = False
+) -> Iterator[SourcePhoto]:
     """Every picture of a .zip archive, a folder or a built dataset, in the order of their names.
 
     What cannot be opened at all is appended to `refused` with its reason. A dataset's test pictures are never given.
+    Captions are those of `metadata.jsonl` (`captions`, else "a photo of" its `label`) or a dataset's `text_color`.
 
     Raises:
         DataError: the source holds no pictures or is no readable archive, or its labels were asked for and it has none.
         UnavailableError: it is a dataset, and pyarrow is not installed.
     """
     if source.is_dir() and any((source / "data").glob("*.parquet")):
-        yield from _from_dataset(source, with_labels)
+        yield from _from_dataset(source, with_labels, with_captions)
     else:
-        yield from _from_files(source, refused, with_labels)
+        yield from _from_files(source, refused, with_labels, with_captions)
 
 
-def _from_files(source: Path, refused: list[tuple[str, str]], with_labels: bool) -> Iterator[SourcePhoto]:
+def _from_files(
+    source: Path, refused: list[tuple[str, str]], with_labels: bool, with_captions: bool
+) -> Iterator[SourcePhoto]:
     selection = select([source])
     for name, reason in selection.refused:
         if name == printable(str(source)):
             raise DataError(f"{source} is not a readable .zip archive: {reason}")
     refused.extend(selection.refused)
     names = _names(source, selection.items)
-    labels = _labels(source) if with_labels else {}
+    rows = _metadata(source) if with_labels or with_captions else {}
     for name, item in sorted(zip(names, selection.items, strict=True), key=lambda pair: _order(source, pair[0])):
-        label = labels.get(name, PurePosixPath(name).parent.name) if with_labels else None
-        yield SourcePhoto(name, item.read, label)
+        row = rows.get(name, {})
+        label = str(row.get("label", PurePosixPath(name).parent.name)) if with_labels else None
+        yield SourcePhoto(name, item.read, label, captions=_captions(row) if with_captions else ())
 
 
 def _names(source: Path, items: list[Item]) -> list[str]:
@@ -116,8 +124,15 @@ def _order(source: Path, name: str) -> tuple[str, ...]:
     return PurePosixPath(name).parts if source.is_dir() else (name,)
 
 
-def _labels(source: Path) -> dict[str, str]:
-    """`label` by `file_name` from the metadata.jsonl of a folder or archive; empty where there is none."""
+def _captions(row: dict[str, object]) -> tuple[str, ...]:
+    given = row.get("captions")
+    if isinstance(given, list) and given:
+        return tuple(str(caption) for caption in given)
+    return (f"a photo of {str(row['label']).replace('_', ' ')}",) if "label" in row else ()
+
+
+def _metadata(source: Path) -> dict[str, dict[str, object]]:
+    """The lines of the metadata.jsonl of a folder or archive by `file_name`; empty where there is none."""
     if source.is_dir():
         path = source / "metadata.jsonl"
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -125,27 +140,26 @@ def _labels(source: Path) -> dict[str, str]:
         with zipfile.ZipFile(source) as archive:
             listed = "metadata.jsonl" in archive.namelist()
             text = archive.read("metadata.jsonl").decode("utf-8") if listed else ""
-    labels = {}
+    rows: dict[str, dict[str, object]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             row = json.loads(line)
-            if "label" in row:
-                labels[str(row["file_name"])] = str(row["label"])
+            rows[str(row["file_name"])] = dict(row)
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise DataError(
-                f"line {number} of metadata.jsonl in {source} is no JSON object with file_name and label ({error}); "
-                f"mend it, or leave photo_filters.labels empty"
+                f"line {number} of metadata.jsonl in {source} is no JSON object with file_name ({error}); "
+                f"mend it, or do without labels and captions"
             ) from error
-    return labels
+    return rows
 
 
-def _from_dataset(folder: Path, with_labels: bool) -> Iterator[SourcePhoto]:
+def _from_dataset(folder: Path, with_labels: bool, with_captions: bool) -> Iterator[SourcePhoto]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise UnavailableError(f"{folder} is a dataset; reading it needs pyarrow: pip install pyarrow") from error
-    columns = ["image", "label"] if with_labels else ["image"]
+    columns = ["image", *(["label"] if with_labels else []), *(["text_color"] if with_captions else [])]
     shards = {split: sorted((folder / "data").glob(f"{split}-*.parquet")) for split in ("train", "validation")}
     if not shards["train"]:
         raise DataError(f"the dataset {folder} has no data/train-*.parquet; build it again with dataset_builder")
@@ -172,7 +186,9 @@ def _from_row(name: str, values: dict[str, object], split: str) -> SourcePhoto:
     image = values["image"]
     data = image.get("bytes") if isinstance(image, dict) else None
     label = values.get("label")
-    return SourcePhoto(name, functools.partial(_given, data), None if label is None else str(label), split)
+    text = values.get("text_color")
+    captions = (str(text),) if text else ()
+    return SourcePhoto(name, functools.partial(_given, data), None if label is None else str(label), split, captions)
 
 
 def _given(data: object) -> bytes:

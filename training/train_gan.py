@@ -13,7 +13,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin starve a second busy process
@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads tha
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -28,17 +29,21 @@ from tqdm import tqdm
 from autochrome.color import AB_SCALE, grey_to_lightness, rgb_to_lab, split_lab
 from autochrome.errors import AutochromeError, DataError, SettingError
 from autochrome.models import Colorizer, ColorizerConfig, load_colorizer, save_colorizer
+from autochrome.models.checkpoint import load_weights
+from autochrome.models.steering import Conditions
+from autochrome.models.text_encoder import TextEncoder, copy_text_encoder
 from training.adversarial import Adversary, discriminator_input
 from training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from training.config import Phase, TrainConfig, config_to_yaml, describe_fields, load_config
 from training.data import Batch, Crops, PhotoStore, open_photos, training_and_validation
+from training.directions import DirectedBatch
 from training.ema import ema_decay, update_ema
 from training.log import Log, Speed, peak_memory_mb
-from training.losses import CLASSIFICATION_LOSSES, LOSSES, LossInput
+from training.losses import CLASSIFICATION_LOSSES, DIRECTED_LOSSES, LOSSES, LossInput
 from training.losses.classification import class_weights
 from training.schedule import Schedule
 from training.snapshots import choose_snapshot, require_enough, save_snapshot
-from training.validation import score_model
+from training.validation import score_directed, score_model
 
 
 def choose_precision(config: TrainConfig) -> str:
@@ -55,7 +60,9 @@ def build_model(config: TrainConfig) -> Colorizer:
     if config.init_from is not None:
         model = load_colorizer(Path(config.init_from), training=True)
         wanted = ColorizerConfig.from_dict(ColorizerConfig().to_dict() | config.architecture)
-        if config.architecture and wanted != model.config:
+        if model.config.decoder == "unet" and wanted == replace(model.config, decoder="steered_unet"):
+            model = add_steering(model)
+        elif config.architecture and wanted != model.config:
             raise SettingError(f"init_from {config.init_from} has another architecture than the recipe asks for")
     else:
         wanted = ColorizerConfig.from_dict(ColorizerConfig().to_dict() | config.architecture)
@@ -67,6 +74,15 @@ def build_model(config: TrainConfig) -> Colorizer:
         _check_head(model, phase)
     for stage in model.backbone.stages[: config.frozen_stages]:
         stage.requires_grad_(False)
+    return model
+
+
+def add_steering(plain: Colorizer) -> Colorizer:
+    """The same network with parts that take directions; fresh, these change nothing."""
+    model = Colorizer(replace(plain.config, decoder="steered_unet"))
+    fresh = {name: value for name, value in model.state_dict().items() if name.startswith("decoder.steering.")}
+    old = {name: value for name, value in plain.state_dict().items() if not name.endswith("num_batches_tracked")}
+    load_weights(model, {**fresh, **old}, origin="the plain network")
     return model
 
 
@@ -118,6 +134,7 @@ def make_batches(
         seed=config.seed,
         process=process,
         augmentation=config.augmentation,
+        directions=config.directions,
     )
     return DataLoader(crops, batch_size=None, shuffle=False, num_workers=1, prefetch_factor=4)
 
@@ -137,6 +154,18 @@ def prepare(batch: Batch, stride: int, phase: Phase, device: torch.device) -> tu
     return lightness, data
 
 
+def read_directions(
+    directed: DirectedBatch | None, text_encoder: TextEncoder | None, device: torch.device
+) -> Conditions | None:
+    """What a batch's directions are to the network; None where the recipe has none."""
+    if directed is None:
+        return None
+    words, mask = text_encoder(directed.texts) if text_encoder is not None else (None, None)
+    hints = directed.hints if directed.hints.shape[1] else None
+    palette = directed.palette if directed.palette.shape[1] else None
+    return Conditions(hints, palette, words, mask).to(device)
+
+
 @dataclass
 class Trainer:
     """The networks that take part, and what one step does with them."""
@@ -150,6 +179,7 @@ class Trainer:
     optimizer: torch.optim.Optimizer
     adversary: Adversary | None
     class_weights: Tensor | None = None
+    text_encoder: TextEncoder | None = None
 
     def step(self, batch: Batch, phase: Phase, where: str) -> dict[str, float]:
         """Train on one batch, whoever's turn it is; returns each loss by its name.
@@ -165,7 +195,8 @@ class Trainer:
                 fake = discriminator_input(data.lightness, self.averaged(lightness))
             return self._teach_adversary(real, fake, where)
         with self.accelerator.autocast():
-            data.raw = self.wrapped(lightness, raw=True)
+            conditions = read_directions(batch.directed, self.text_encoder, self.accelerator.device)
+            data.raw = self.wrapped(lightness, raw=True, conditions=conditions)
         data.prediction = self.model.ab_from_raw(data.raw)
         weights, parts, values = dict(phase.losses), {}, {}
         if phase.stage == "adversarial":
@@ -201,7 +232,9 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
     """Run the recipe; returns the folder of the finished model."""
     torch.manual_seed(config.seed)
     precision = choose_precision(config)
-    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+    # A batch in which nobody gives a hint leaves the hints' weights without a gradient.
+    kwargs = [DistributedDataParallelKwargs(find_unused_parameters=True)] if config.directions is not None else []
+    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision, kwargs_handlers=kwargs)
     folder = Path(config.output_dir) / config.name
     schedule = Schedule(config)
     recipe = config_to_yaml(config)
@@ -209,7 +242,13 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
         raise DataError(f"{folder} holds checkpoints; go on from them with --resume, or give another name=")
 
     with accelerator.main_process_first():
-        store = open_photos(config.photos, Path(config.cache_dir), config.cache_side_px, config.photo_filters)
+        store = open_photos(
+            config.photos,
+            Path(config.cache_dir),
+            config.cache_side_px,
+            config.photo_filters,
+            with_captions=config.directions is not None and config.directions.words_share > 0,
+        )
     if config.validate_on_training:
         training = validation = list(range(len(store)))
     else:
@@ -239,6 +278,8 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
     if adversary:
         adversary.prepare(accelerator)
     trainer = Trainer(accelerator, config, model, wrapped, averaged, optimizer, adversary)
+    if config.text_encoder is not None:
+        trainer.text_encoder = TextEncoder(Path(config.text_encoder)).to(accelerator.device)
     if config.compile:
         trainer.wrapped = torch.compile(wrapped)
     if any(name in CLASSIFICATION_LOSSES for phase in config.phases for name in phase.losses):
@@ -284,6 +325,8 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
         ):
             chosen = validation[: config.num_validation]
             scores = score_model(averaged, store, chosen, phase.size_px, accelerator.device)
+            if config.directions is not None:
+                scores.values |= score_directed(averaged, store, chosen, phase.size_px, trainer.text_encoder)
             log.scores(step, num_pictures, scores)
             tqdm.write(json.dumps({"kimg": num_pictures / 1000, **scores.values}))
             speed.restart()
@@ -293,6 +336,8 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
         if _crosses(config.checkpoint_every_kimg, num_pictures, config.batch_size, last):
             save_checkpoint(folder, step=step + 1, networks=networks, optimizers=optimizers, recipe=recipe)
             save_colorizer(averaged, folder / "model")
+            if config.text_encoder is not None:
+                copy_text_encoder(Path(config.text_encoder), folder / "model" / "text_encoder")
             speed.restart()
     progress.close()
     accelerator.end_training()
@@ -323,6 +368,9 @@ def _check_head(model: Colorizer, phase: Phase) -> None:
     wanting = [name for name in phase.losses if name in CLASSIFICATION_LOSSES]
     if wanting and model.config.head != "bins":
         raise SettingError(f"the loss {wanting[0]} needs a model with head 'bins', got head {model.config.head!r}")
+    directed = [name for name in phase.losses if name in DIRECTED_LOSSES]
+    if directed and not model.takes_directions:
+        raise SettingError(f"the loss {directed[0]} needs decoder 'steered_unet', got {model.config.decoder!r}")
 
 
 def _arguments() -> argparse.ArgumentParser:

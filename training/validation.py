@@ -12,7 +12,11 @@ from autochrome.color import AB_SCALE, lab_to_gamut, lab_to_rgb, lightness_to_gr
 from autochrome.metrics.ciede2000 import ciede2000_lab
 from autochrome.metrics.colorfulness import colorfulness
 from autochrome.metrics.curve import SATURATIONS
+from autochrome.models import Colorizer
+from autochrome.models.steering import Conditions
+from autochrome.models.text_encoder import TextEncoder
 from training.data import PhotoStore, centre_square
+from training.directions import draw_palette, name_colors_of, true_points
 
 _BATCH = 32
 
@@ -89,6 +93,45 @@ def score_model(
         "ciede2000_share_at_1.0": float(np.interp(1.0, vividness, shares)),
     }
     return Scores(values, grid.cpu())
+
+
+@torch.no_grad()
+def score_directed(
+    model: Colorizer, store: PhotoStore, indices: Sequence[int], size_px: int, text_encoder: TextEncoder | None
+) -> dict[str, float]:
+    """CIEDE2000 as a share of grey's with the truth's main colors named, as a palette, and 10 and 100 true points.
+
+    On centre squares of the given photographs at `size_px`, saturation 1; the same directions every time.
+    """
+    model.eval()
+    differences: dict[str, list[Tensor]] = {}
+    greys = []
+    for begin in range(0, len(indices), _BATCH):
+        photos = torch.stack([centre_square(store.photo(i), size_px) for i in indices[begin : begin + _BATCH]])
+        truth = rgb_to_lab(photos.float() / 255)
+        lightness, _ = split_lab(truth)
+        greys.append(grey_difference(truth))
+        features = model.features(lightness)
+        for name, conditions in true_directions(truth, text_encoder, seed=begin).items():
+            ab = model.ab_from_raw(model.decode(features, conditions)) * AB_SCALE
+            lab = rgb_to_lab(lab_to_gamut(merge_lab(lightness, F.interpolate(ab, truth.shape[-2:], mode="bilinear"))))
+            differences.setdefault(name, []).append(mean_difference(lab, truth))
+    grey = torch.cat(greys).mean()
+    return {f"ciede2000_share_{name}": float(torch.cat(parts).mean() / grey) for name, parts in differences.items()}
+
+
+def true_directions(truth: Tensor, text_encoder: TextEncoder | None, *, seed: int) -> dict[str, Conditions]:
+    """Directions that tell the truth about Lab pictures `(B, 3, H, W)`: named, palette, points_10, points_100."""
+    rng = np.random.default_rng(seed)
+    palettes = [draw_palette(lab, rng, exact=True) for lab in truth]
+    found = {"palette": Conditions(palette=torch.nn.utils.rnn.pad_sequence(palettes, batch_first=True))}
+    if text_encoder is not None:
+        words, mask = text_encoder([name_colors_of(lab) for lab in truth])
+        found["named"] = Conditions(words=words, word_mask=mask)
+    for count in (10, 100):
+        hints = [true_points(lab, rng.random((count, 2))) for lab in truth]
+        found[f"points_{count}"] = Conditions(hints=torch.stack(hints))
+    return found
 
 
 def picture_grid(lightness: Tensor, prediction: Tensor, truth: Tensor, num_columns: int = 8) -> Tensor:

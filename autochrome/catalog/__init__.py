@@ -4,9 +4,10 @@ A row (`space_config/models.yaml`):
 
     - id: gan-artistic                 lower case, digits and hyphens; what every door calls the model
       name: Artistic                   what people read
-      kind: feedforward                or blend: the mean of other rows
+      kind: feedforward                or blend: the mean of other rows; or classic: a way that needs no weights
       source: weights/gan-artistic     a folder of the package, or {repo_id: owner/name, revision: <40 hex digits>};
-                                       of a blend the ids of its halves: gan-artistic+gan-stable
+                                       of a blend the ids of its halves: gan-artistic+gan-stable;
+                                       of a classic way its name in kinds.py: scribbles
       license: Apache-2.0
       description: One sentence.
       device: cpu                      or accelerator: too slow to offer without one
@@ -23,7 +24,7 @@ import re
 from pathlib import Path
 
 from autochrome.catalog.reading import CATALOG_PATH, load_catalog
-from autochrome.catalog.rows import PACKAGE_DIR, BlendSource, Catalog, HubSource, Row
+from autochrome.catalog.rows import PACKAGE_DIR, BlendSource, Catalog, ClassicSource, HubSource, Row
 from autochrome.errors import SettingError, UnavailableError
 from autochrome.hub.model import pull_model
 from autochrome.pipelines import FeedforwardPipeline, Pipeline
@@ -33,6 +34,7 @@ __all__ = [
     "PACKAGE_DIR",
     "BlendSource",
     "Catalog",
+    "ClassicSource",
     "HubSource",
     "Row",
     "load_catalog",
@@ -43,7 +45,11 @@ _HUB_NAME = re.compile(r"(?P<repo_id>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+
 
 
 def load_pipeline(
-    model: str | Path | None = None, *, revision: str | None = None, device: str | None = None
+    model: str | Path | None = None,
+    *,
+    revision: str | None = None,
+    device: str | None = None,
+    runtime: str = "torch",
 ) -> Pipeline:
     """Load a model by its catalog id (`a+b` for a blend), from a folder, or from the Hugging Face Hub.
 
@@ -57,10 +63,12 @@ def load_pipeline(
         revision: of a model on the Hub; a commit of 40 hexadecimal digits pins it, and needs no network once it is
             here. A branch or tag is looked up; by default that is `main` as it is now.
         device: a torch device; by default "cuda" where there is one, else "cpu".
+        runtime: what runs the network: `torch`; `onnx`, which is ONNX Runtime on the CPU (extra `onnx`); or `auto`,
+            ONNX Runtime where it is installed and there is no GPU. One runtime gives the same bytes every time.
 
     Raises:
         CatalogError: no id, folder or name of the Hub.
-        SettingError: a revision of what is not on the Hub.
+        SettingError: a revision of what is not on the Hub, or no such runtime.
         UnavailableError: the model cannot be loaded here, or the Hub does not give it.
         ModelError: its files are missing or damaged.
     """
@@ -77,12 +85,12 @@ def load_pipeline(
                 f"{error}. Was '{found['repo_id']}' meant as a folder? There is none here"
             ) from error
         return FeedforwardPipeline.from_folder(
-            pulled.folder, model_id=f"{found['repo_id']}@{pulled.commit}", device=device
+            pulled.folder, model_id=f"{found['repo_id']}@{pulled.commit}", device=device, runtime=runtime
         )
     if revision is not None:
         raise SettingError(f"a revision belongs to a model on the Hub, owner/name; {model!r} is none, leave it out")
     if model is None:
-        return catalog.default.load_pipeline(device=device)
+        return catalog.default.load_pipeline(device=device, runtime=runtime)
     if any(row.id == model for row in catalog) or not Path(model).is_dir():
-        return catalog.load_pipeline(str(model), device=device)
-    return FeedforwardPipeline.from_folder(Path(model), device=device)
+        return catalog.load_pipeline(str(model), device=device, runtime=runtime)
+    return FeedforwardPipeline.from_folder(Path(model), device=device, runtime=runtime)

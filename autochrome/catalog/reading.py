@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-from autochrome.catalog.rows import PACKAGE_DIR, BlendSource, Catalog, HubSource, Row
+from autochrome.catalog.kinds import CLASSIC, KINDS, WITH_WEIGHTS
+from autochrome.catalog.rows import PACKAGE_DIR, Catalog, ClassicSource, HubSource, Row, Source
 from autochrome.errors import CatalogError, SettingError
-from autochrome.pipelines import FeedforwardPipeline, Setting
+from autochrome.pipelines import Direction, Setting
 
 CATALOG_PATH = PACKAGE_DIR.parent / "space_config" / "models.yaml"
 """Beside the package, in a clone and in an installed wheel alike."""
 
-KINDS = ("feedforward", "blend")
 DEVICES = ("cpu", "accelerator")
 _REQUIRED = {"id", "name", "kind", "source", "license", "description", "device"}
 _OPTIONAL = {"settings", "flip_average"}
@@ -70,14 +70,24 @@ def _read_row(values: object, number: int, others: Catalog) -> Row:
             raise CatalogError(f"{where}: {name} must be one of {', '.join(allowed)}, got {values[name]!r}")
     if not isinstance(values.get("flip_average", False), bool):
         raise CatalogError(f"{where}: flip_average must be true or false, got {values['flip_average']!r}")
-    source: Path | HubSource | BlendSource
-    if _is_blend(values):
-        blend = _read_blend(values, where, others)
-        source, known = blend.source, blend.settings
-    else:
-        source, known = _read_source(values["source"], where), FeedforwardPipeline.SETTINGS
+    source, known = _read_kind(values, where, others)
+    if values.get("flip_average") and values["kind"] != "feedforward":
+        raise CatalogError(f"{where}: flip_average belongs to feedforward rows, this one is of kind {values['kind']}")
     settings = _read_settings(values.get("settings", {}), known, where)
     return Row(**{**values, "source": source, "settings": settings})
+
+
+def _read_kind(values: Mapping[str, Any], where: str, others: Catalog) -> tuple[Source, Mapping[str, Setting]]:
+    """What the row's model is made of, and the settings that models of its kind take."""
+    if values["kind"] == "blend":
+        blend = _read_blend(values, where, others)
+        return blend.source, blend.settings
+    if values["kind"] == "classic":
+        way = values["source"]
+        if not isinstance(way, str) or way not in CLASSIC:
+            raise CatalogError(f"{where}: source of a classic way must be one of {', '.join(CLASSIC)}, got {way!r}")
+        return ClassicSource(way), CLASSIC[way].SETTINGS
+    return _read_source(values["source"], where), WITH_WEIGHTS[values["kind"]].SETTINGS
 
 
 def _read_blend(values: Mapping[str, Any], where: str, others: Catalog) -> Row:
@@ -111,8 +121,9 @@ def _read_source(value: object, where: str) -> Path | HubSource:
 
 
 def _read_settings(values: object, known: Mapping[str, Setting], where: str) -> dict[str, Setting]:
-    if not isinstance(values, dict) or not set(values) <= set(known):
-        raise CatalogError(f"{where}: settings must be a mapping with some of {', '.join(known)}, got {values!r}")
+    ranged = [name for name, setting in known.items() if not isinstance(setting, Direction)]
+    if not isinstance(values, dict) or not set(values) <= set(ranged):
+        raise CatalogError(f"{where}: settings must be a mapping with some of {', '.join(ranged)}, got {values!r}")
     return {
         name: _read_setting(name, values[name], setting, where) if name in values else setting
         for name, setting in known.items()

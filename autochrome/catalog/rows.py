@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
+from autochrome.catalog.kinds import CLASSIC, WITH_WEIGHTS
 from autochrome.errors import CatalogError, SettingError, UnavailableError
 from autochrome.hub.model import is_cached, is_offline, pull_model
 from autochrome.models.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from autochrome.pipelines import BlendPipeline, FeedforwardPipeline, Pipeline, Setting, blend_settings, check_blend
+from autochrome.pipelines.base import needs_sentence
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,24 +34,53 @@ class BlendSource:
 
 
 @dataclass(frozen=True)
+class ClassicSource:
+    """A way to color that needs no weights, by its name in `kinds.CLASSIC`."""
+
+    way: str
+
+
+Source = Path | HubSource | BlendSource | ClassicSource
+
+
+@dataclass(frozen=True)
 class Row:
-    """One model of the catalog. `source` is a folder, a pinned repository of the Hub, or the halves of a blend."""
+    """One model of the catalog.
+
+    `source` is a folder, a pinned repository of the Hub, the halves of a blend, or a way without weights.
+    """
 
     id: str
     name: str
     kind: str
-    source: Path | HubSource | BlendSource
+    source: Source
     license: str
     description: str
     device: str
     settings: Mapping[str, Setting]
     flip_average: bool = False
 
+    @property
+    def needs_directions(self) -> tuple[str, ...]:
+        """Settings of which one at least must be given, or the model colors nothing; empty for most."""
+        return CLASSIC[self.source.way].needs_directions if isinstance(self.source, ClassicSource) else ()
+
+    def undirected_reason(self, given: Mapping[str, object]) -> str | None:
+        """Why this model has nothing to do with these settings, as a sentence; None when it has.
+
+        For lists of many models with the same settings: such a model is left out, and this is said of it.
+        """
+        if not self.needs_directions or any(given.get(name) for name in self.needs_directions):
+            return None
+        return f"It colors nothing by itself: {needs_sentence(self.needs_directions)}."
+
     def unavailable_reason(self) -> str | None:
         """Why this model cannot be loaded here, as a sentence; None when it can."""
         if isinstance(self.source, BlendSource):
             reasons = [(half.id, half.unavailable_reason()) for half in self.source.halves]
             return next((f"Its half {name} is missing. {reason}" for name, reason in reasons if reason), None)
+        if isinstance(self.source, ClassicSource):
+            return None
         if self.device == "accelerator" and not torch.cuda.is_available():
             return "It needs a GPU, and there is none here."
         if isinstance(self.source, HubSource):
@@ -62,25 +93,34 @@ class Row:
                 return f"Its weights are not installed: there is no {_show_source(self.source)}/{name}."
         return None
 
-    def load_pipeline(self, *, device: str | None = None) -> Pipeline:
+    def load_pipeline(self, *, device: str | None = None, runtime: str = "torch") -> Pipeline:
         """Load the model; takes a moment, so keep the result. One of the Hub is fetched the first time.
 
         Raises:
+            SettingError: the runtime (see `FeedforwardPipeline`) is not for this model or device.
             UnavailableError: it cannot be loaded here, or the Hub does not give it; the text says why.
             ModelError: its files are damaged.
         """
         reason = self.unavailable_reason()
         if reason is not None:
             raise UnavailableError(f"model {self.id} is not available: {reason}")
+        if runtime == "onnx" and self.kind not in ("feedforward", "blend"):
+            raise SettingError(f"runtime 'onnx' is for feedforward models and their blends; run {self.id} with 'torch'")
         if isinstance(self.source, BlendSource):
-            halves = [half.load_pipeline(device=device) for half in self.source.halves]
+            halves = [half.load_pipeline(device=device, runtime=runtime) for half in self.source.halves]
             feedforward = [half for half in halves if isinstance(half, FeedforwardPipeline)]
             return BlendPipeline(feedforward, model_id=self.id, settings=self.settings)
+        if isinstance(self.source, ClassicSource):
+            return CLASSIC[self.source.way](model_id=self.id, settings=self.settings)
         folder = self.source
         if isinstance(folder, HubSource):
             folder = pull_model(folder.repo_id, folder.revision).folder
-        return FeedforwardPipeline.from_folder(
-            folder, model_id=self.id, settings=self.settings, device=device, flip_average=self.flip_average
+        # Only feed-forward rows have a flip_average: reading the catalog sees to it.
+        options: dict[str, Any] = {"flip_average": True} if self.flip_average else {}
+        if self.kind == "feedforward":
+            options["runtime"] = runtime
+        return WITH_WEIGHTS[self.kind].from_folder(
+            folder, model_id=self.id, settings=self.settings, device=device, **options
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,12 +134,8 @@ class Row:
             "license": self.license,
             "description": self.description,
             "device": self.device,
-            "settings": {
-                name: {"default": setting.default}
-                if isinstance(setting.default, bool)
-                else {"default": setting.default, "min": setting.minimum, "max": setting.maximum}
-                for name, setting in self.settings.items()
-            },
+            "settings": {name: setting.to_dict() for name, setting in self.settings.items()},
+            "needs_directions": list(self.needs_directions),
             "available": reason is None,
             "reason": reason,
         }
@@ -138,7 +174,7 @@ class Catalog:
         """The model that is used when nobody names one."""
         return self.rows[0]
 
-    def load_pipeline(self, model_id: str, *, device: str | None = None) -> Pipeline:
+    def load_pipeline(self, model_id: str, *, device: str | None = None, runtime: str = "torch") -> Pipeline:
         """Load the model of a row; see `Row.load_pipeline`.
 
         Raises:
@@ -146,7 +182,7 @@ class Catalog:
             UnavailableError: it cannot be loaded here.
             ModelError: its files are damaged.
         """
-        return self[model_id].load_pipeline(device=device)
+        return self[model_id].load_pipeline(device=device, runtime=runtime)
 
 
 def blend_rows(halves: Sequence[Row]) -> Row:
@@ -177,9 +213,11 @@ def blend_rows(halves: Sequence[Row]) -> Row:
     )
 
 
-def _show_source(source: Path | HubSource | BlendSource) -> str | dict[str, str]:
+def _show_source(source: Source) -> str | dict[str, str]:
     if isinstance(source, BlendSource):
         return "+".join(half.id for half in source.halves)
+    if isinstance(source, ClassicSource):
+        return source.way
     if isinstance(source, HubSource):
         return {"repo_id": source.repo_id, "revision": source.revision}
     return source.relative_to(PACKAGE_DIR).as_posix() if source.is_relative_to(PACKAGE_DIR) else str(source)

@@ -53,7 +53,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="take the light from the model's working size, not from the picture",
     )
     parser.add_argument("--candidates", type=int, metavar="N", help="for models that give several answers")
-    parser.add_argument("--hints", type=Path, metavar="FILE.json", help=_HINTS)
+    parser.add_argument("--hints", type=Path, metavar="FILE.json", help=f"{_HINTS}: a list, or a saved session")
     parser.add_argument("--palette", metavar="'#rrggbb,...'", help=_HINTS)
     parser.add_argument("--exemplar", type=Path, metavar="FILE", help="a color picture to take the colors from")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was done, with measures, as JSON")
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from autochrome.catalog import load_pipeline
     from autochrome.files import write_json
     from autochrome.inputs import select
+    from autochrome.pipelines import settings_to_json
 
     selection = select(args.inputs, args.output)
     pipeline = load_pipeline(args.model)
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         _report(records)
         if args.json is not None:
-            write_json({"model": pipeline.model_id, "settings": settings, "pictures": records}, args.json)
+            shown = settings_to_json(settings)
+            write_json({"model": pipeline.model_id, "settings": shown, "pictures": records}, args.json)
     return int(any(record["status"] == "failed" for record in records))
 
 
@@ -97,8 +99,12 @@ def _given_settings(args: argparse.Namespace) -> dict[str, Any]:
     if "hints" in given:
         try:
             given["hints"] = json.loads(given["hints"].read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise SettingError(f"--hints {args.hints} cannot be read as JSON: {error}") from error
+        if isinstance(given["hints"], dict):  # a whole session; what the command line says as well goes before it
+            from autochrome.pipelines import parse_directions
+
+            given = {**parse_directions(given.pop("hints")), **given}
     return given
 
 
@@ -118,6 +124,7 @@ def _do(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_png(out.images[0], path, out.metadata())
         record |= {"status": "done", "width": out.source.width, "height": out.source.height, "seconds": out.seconds}
+        record |= {"notes": list(out.notes)} if out.notes else {}
         return record | (_measure(out) if measure else {})
     except (AutochromeError, OSError) as error:
         return {**record, "status": "failed", "reason": str(error)}
@@ -161,6 +168,8 @@ def _measure(out: "ColorizationOutput") -> dict[str, float]:
 def _report(records: list[dict[str, Any]]) -> None:
     count = {status: sum(record["status"] == status for record in records) for status in ("done", "skipped", "failed")}
     for record in records:
+        for note in record.get("notes", ()):
+            print(f"autochrome: note: {record['input']}: {note}", file=sys.stderr)
         if record["status"] == "failed":
             print(f"autochrome: failed: {record['input']}: {record['reason']}", file=sys.stderr)
     already = f", {count['skipped']} already there" if count["skipped"] else ""

@@ -40,8 +40,8 @@ def main() -> int:
 
 
 def models() -> list[str]:
-    """The models that can be loaded here."""
-    return [row.id for row in load_catalog() if row.unavailable_reason() is None]
+    """The models that can be loaded here and color by themselves, as the benchmark gives no directions."""
+    return [row.id for row in load_catalog() if row.unavailable_reason() is None and not row.needs_directions]
 
 
 def times(model: str, width: str, height: str, runs: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -27,8 +27,14 @@ def _describe(row: dict[str, Any]) -> str:
     lines = [f"{row['id']}  ({row['name']}, {row['license']})", f"    {row['description']}"]
     if not row["available"]:
         lines.append(f"    Not available: {row['reason']}")
-    settings = [
-        f"{name}={str(entry['default']).lower()}" + (f" ({entry['min']}..{entry['max']})" if "min" in entry else "")
-        for name, entry in row["settings"].items()
-    ]
+    if row["needs_directions"]:
+        lines.append(f"    Needs at least one of: {', '.join(row['needs_directions'])}")
+    settings = [_describe_setting(name, entry) for name, entry in row["settings"].items()]
     return "\n".join([*lines, f"    Settings: {', '.join(settings)}"])
+
+
+def _describe_setting(name: str, entry: dict[str, Any]) -> str:
+    if "allowed" in entry:  # words, hints, a palette or an exemplar: nothing by default
+        return f"{name} ({entry['allowed']})"
+    limits = f" ({entry['min']}..{entry['max']})" if "min" in entry else ""
+    return f"{name}={str(entry['default']).lower()}{limits}"

@@ -8,7 +8,7 @@ from autochrome.errors import ModelError, SettingError
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": ("mobilenet_v2", "resnet", "efficientnet_lite", "convnext", "convolutions"),
-    "decoder": ("unet", "deconvolution", "pixel_shuffle", "unet_deconvolution"),
+    "decoder": ("unet", "steered_unet", "deconvolution", "pixel_shuffle", "unet_deconvolution"),
     "normalization": ("batch", "instance", "spectral", "none"),
     "head": ("ab", "bins"),
 }
@@ -28,7 +28,8 @@ class ColorizerConfig:
     backbone_stages: int | None = None
     """How many stages of the backbone are kept, counted from the finest; all by default."""
     decoder: str = "unet"
-    """`unet` (skips, residual blocks, attention), `deconvolution` (transposed convolutions only), `pixel_shuffle`
+    """`unet` (skips, residual blocks, attention), `steered_unet` (the same with a person's directions: words, hints,
+    palettes), `deconvolution` (transposed convolutions only), `pixel_shuffle`
     (DeOldify's: skips, pixel shuffle and blur, attention) or `unet_deconvolution` (pix2pix's: transposed convolutions
     with skips)."""
     decoder_channels: tuple[int, ...] = (256, 160, 96, 64)
@@ -63,6 +64,8 @@ class ColorizerConfig:
             raise SettingError(f"decoder_dropout must be 0 or more and below 1, got {self.decoder_dropout!r}")
         if self.decoder_dropout and self.decoder != "unet_deconvolution":
             raise SettingError(f"decoder_dropout belongs to decoder unet_deconvolution; {self.decoder} has none")
+        if self.decoder == "steered_unet" and (self.head != "ab" or self.fusion):
+            raise SettingError("decoder steered_unet has a head of its own: leave head at 'ab' and fusion at false")
         if self.backbone_stages is not None and not _is_positive(self.backbone_stages):
             raise SettingError(f"backbone_stages must be an integer above 0 or null, got {self.backbone_stages!r}")
         if not isinstance(self.fusion_classes, int) or self.fusion_classes < 0:

@@ -3,34 +3,48 @@
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
 
-import numpy as np
 import PIL.Image
 from torch import Tensor
 
 from autochrome import __version__
 from autochrome.color import lab_to_gamut, merge_lab
-from autochrome.errors import PictureError
-from autochrome.image import merge_picture, read_picture, resize, tensor_to_picture
-from autochrome.pipelines.settings import Setting, check_settings
-
-Picture = PIL.Image.Image | str | Path | bytes | np.ndarray[Any, np.dtype[np.uint8]]
-"""A picture, a path, the bytes of a file, or uint8 RGB of shape `(H, W, 3)`."""
+from autochrome.errors import SettingError
+from autochrome.image import merge_picture, resize, tensor_to_picture
+from autochrome.pipelines.candidates import Pictures
+from autochrome.pipelines.pictures import Picture, open_picture
+from autochrome.pipelines.settings import Setting, check_settings, settings_to_json
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done (0..1) and the name of the step that begins; `gr.Progress` fits."""
 
 
 @dataclass(frozen=True)
-class ColorizationOutput:
-    """One prediction, and the pictures that were made of it.
+class Prediction:
+    """What the model said, once.
 
     Attributes:
-        images: the results, sRGB, of the source's size and mode; one for a model that gives one answer.
+        ab: predicted a*b* in Lab units, `(1, 2, h, w)` float32 on the CPU.
+        lightness: the L* (0..100) that the model saw, `(1, 1, H, W)` float32 on the CPU.
+        settings: those in which it differs from the run's first candidate.
+    """
+
+    ab: Tensor
+    lightness: Tensor
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColorizationOutput:
+    """One prediction, and the pictures that were made of it; with `candidates` several predictions.
+
+    Attributes:
+        images: the results, sRGB, of the source's size and mode; as many as candidates were asked for. The first is
+            the plain result; each other is rendered whenever it is asked for.
         ab: predicted a*b* in Lab units, `(1, 2, h, w)` float32 on the CPU, at the model's output size.
         lightness: the L* (0..100) that the model saw, `(1, 1, H, W)` float32 on the CPU, at the working size.
         source: the picture as read: RGB or RGBA, upright, full size.
@@ -39,9 +53,12 @@ class ColorizationOutput:
         taken: the settings that the model takes, with their ranges.
         seconds: wall time of the run.
         timings: seconds of its steps.
+        others: the predictions of the further candidates; `ab` and `lightness` are the first's.
+        notes: sentences for the person: what was taken, but not as they may think.
+        expected_error: where a model says how far from the truth it expects to be: `(1, 1, h, w)`, Lab units.
     """
 
-    images: list[PIL.Image.Image]
+    images: Sequence[PIL.Image.Image]
     ab: Tensor
     lightness: Tensor
     source: PIL.Image.Image
@@ -50,35 +67,53 @@ class ColorizationOutput:
     taken: Mapping[str, Setting]
     seconds: float
     timings: dict[str, float]
+    others: tuple[Prediction, ...] = ()
+    notes: tuple[str, ...] = ()
+    expected_error: Tensor | None = None
 
-    def render(self, *, merge_lightness: bool | None = None, saturation: float | None = None) -> PIL.Image.Image:
+    def render(
+        self, *, merge_lightness: bool | None = None, saturation: float | None = None, candidate: int = 0
+    ) -> PIL.Image.Image:
         """Another picture from the same prediction; the model does not run. `None` keeps the run's setting.
 
         Args:
             merge_lightness: take L* from the source at its full size (True), or from the model's working size,
                 enlarged: the soft light of a colorizer without the merge.
             saturation: factor on a*b*; 0 is grey.
+            candidate: which of the run's predictions, from 0.
 
         Raises:
-            SettingError: a setting is out of range.
+            SettingError: a setting is out of range, or there is no such candidate.
         """
-        settings = self._rendered(merge_lightness, saturation)
+        prediction = self._prediction(candidate)
+        settings = self._rendered(merge_lightness, saturation, candidate)
         return render(
             self.source,
-            self.lightness,
-            self.ab,
+            prediction.lightness,
+            prediction.ab,
             merge_lightness=settings["merge_lightness"],
             saturation=settings["saturation"],
         )
 
-    def metadata(self, *, merge_lightness: bool | None = None, saturation: float | None = None) -> dict[str, str]:
-        """PNG text chunks for a picture that `render` made with the same arguments."""
-        return metadata(self.model, self._rendered(merge_lightness, saturation))
+    def metadata(
+        self, *, merge_lightness: bool | None = None, saturation: float | None = None, candidate: int = 0
+    ) -> dict[str, str]:
+        """PNG text chunks for a picture that `render` made with the same arguments.
 
-    def _rendered(self, merge_lightness: bool | None, saturation: float | None) -> dict[str, Any]:
+        Those of a further candidate name the settings that make it by itself.
+        """
+        return metadata(self.model, self._rendered(merge_lightness, saturation, candidate))
+
+    def _prediction(self, candidate: int) -> Prediction:
+        if not 0 <= candidate <= len(self.others):
+            raise SettingError(f"candidate must be from 0 to {len(self.others)}, as many as this run gave: {candidate}")
+        return self.others[candidate - 1] if candidate else Prediction(self.ab, self.lightness)
+
+    def _rendered(self, merge_lightness: bool | None, saturation: float | None, candidate: int) -> dict[str, Any]:
         changed = {"merge_lightness": merge_lightness, "saturation": saturation}
         given = {name: value for name, value in changed.items() if value is not None}
-        return check_settings(self.model, self.taken, {**self.settings, **given})
+        of_candidate = self._prediction(candidate).settings
+        return check_settings(self.model, self.taken, {**self.settings, **of_candidate, **given})
 
 
 class Pipeline(ABC):
@@ -87,10 +122,12 @@ class Pipeline(ABC):
     Attributes:
         model_id: id of the catalog row, or the name of the model's folder.
         settings: the settings that this model takes, with their defaults and ranges; any other one is refused.
+        needs_directions: settings of which at least one must be given, for a way that colors nothing by itself.
     """
 
     model_id: str
     settings: Mapping[str, Setting]
+    needs_directions: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __call__(self, picture: Picture, *, progress: Progress | None = None, **settings: Any) -> ColorizationOutput:
@@ -100,9 +137,13 @@ class Pipeline(ABC):
         """All settings of a run with these given; costs nothing, so a batch can ask before it starts.
 
         Raises:
-            SettingError: a setting that this model has no use for, or out of range; the text says what it takes.
+            SettingError: a setting that this model has no use for, or out of range; the text says what it takes. Or
+                nothing was given to a way that needs something.
         """
-        return check_settings(self.model_id, self.settings, given)
+        checked = check_settings(self.model_id, self.settings, given)
+        if self.needs_directions and not any(checked[name] for name in self.needs_directions):
+            raise SettingError(f"{self.model_id} colors nothing by itself: {needs_sentence(self.needs_directions)}")
+        return checked
 
     def read(self, picture: Picture) -> PIL.Image.Image:
         """The picture as RGB or RGBA, 8 bit, sRGB, upright.
@@ -110,14 +151,7 @@ class Pipeline(ABC):
         Raises:
             PictureError: it is not a picture, damaged, or too large.
         """
-        if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-                raise PictureError(
-                    f"a picture given as an array must be uint8 RGB of shape (height, width, 3), "
-                    f"got {picture.dtype} of shape {picture.shape}"
-                )
-            picture = PIL.Image.fromarray(picture)
-        return read_picture(picture)
+        return open_picture(picture)
 
 
 def render(
@@ -142,13 +176,37 @@ def render(
     return picture
 
 
+def pictures_of(
+    source: PIL.Image.Image, predictions: Sequence[Prediction], *, merge_lightness: bool, saturation: float
+) -> Pictures:
+    """The pictures of a run's predictions: the first rendered now, the others when they are asked for."""
+    ready = [
+        partial(
+            render,
+            source,
+            prediction.lightness,
+            prediction.ab,
+            merge_lightness=merge_lightness,
+            saturation=saturation,
+        )
+        for prediction in predictions
+    ]
+    return Pictures(ready[0](), ready[1:])
+
+
+def needs_sentence(needs: Sequence[str]) -> str:
+    """What must be given to a way with these `needs_directions`, to stand after a colon."""
+    *others, last = needs
+    return f"give at least one of {', '.join(others)} and {last}" if others else f"give {last}"
+
+
 def metadata(model_id: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """PNG text chunks that say honestly what a picture is and how it can be made again."""
     return {
         "Software": f"Autochrome {__version__}",
         "Comment": "AI-colorized",
         "Model": model_id,
-        "Settings": json.dumps(dict(settings), sort_keys=True),
+        "Settings": json.dumps(settings_to_json(settings), sort_keys=True),
     }
 
 
@@ -160,9 +218,9 @@ class Clock:
         self._last = time.perf_counter()
 
     def lap(self, name: str) -> None:
-        """Write down the seconds since the last lap, or since the beginning."""
+        """Add the seconds since the last lap, or since the beginning, to those of `name`."""
         now = time.perf_counter()
-        self.laps[name] = now - self._last
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
 
 

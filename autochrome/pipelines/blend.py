@@ -2,14 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from autochrome.errors import SettingError
-from autochrome.image import resize
-from autochrome.pipelines.base import Clock, ColorizationOutput, Picture, Pipeline, Progress, render, silent
+from autochrome.image import picture_to_lightness, resize
+from autochrome.pipelines.base import (
+    Clock,
+    ColorizationOutput,
+    Pipeline,
+    Prediction,
+    Progress,
+    pictures_of,
+    silent,
+)
+from autochrome.pipelines.candidates import candidate_factors
 from autochrome.pipelines.feedforward import FeedforwardPipeline
+from autochrome.pipelines.pictures import Picture
 from autochrome.pipelines.settings import Setting
 
 
@@ -50,7 +62,7 @@ class BlendPipeline(Pipeline):
 
         At the default render factor each half works at its own default, at another all work at that one. Each half's
         a*b* is multiplied by its own default saturation, so that the blend's saturation of 1 is the mean of what the
-        halves show.
+        halves show. Candidates after the first are the same blend at other render factors.
 
         Raises:
             SettingError: a setting is out of range, or of no use to one of the halves.
@@ -60,39 +72,57 @@ class BlendPipeline(Pipeline):
         report = progress or silent
         clock = Clock()
         checked = self.check_inputs(**settings)
+        factors = candidate_factors(
+            checked["render_factor"], checked["candidates"], checked["seed"], self.settings["render_factor"]
+        )
         report(0.0, "read")
         source = self.read(picture)
         clock.lap("read")
-        maps, lights = [], []
-        for index, half in enumerate(self.halves):
-            step = f"predict {half.model_id}"
-            report(0.2 + 0.5 * index / len(self.halves), step)
-            lights.append(half.prepare_lightness(source, self._render_factor(half, checked["render_factor"])))
-            maps.append(half.predict(lights[-1]) * float(half.settings["saturation"].default))
-            clock.lap(step)
+        lightness = picture_to_lightness(source)
+        clock.lap("prepare")
+        predictions = []
+        for number, factor in enumerate(factors):
+            share = (0.2 + 0.5 * number / len(factors), 0.5 / len(factors))
+            predictions.append(self._predict(lightness, factor, clock, partial(_within, report, *share)))
+        del lightness  # 4 bytes a pixel, which rendering can use
         report(0.7, "render")
-        height, width = max((ab.shape[-2:] for ab in maps), key=math.prod)
-        ab = torch.stack([resize(ab, (width, height)) for ab in maps]).mean(dim=0)
-        lightness = max(lights, key=torch.Tensor.numel)
         look = {name: checked[name] for name in ("merge_lightness", "saturation")}
-        image = render(source, lightness, ab, **look)
+        images = pictures_of(source, predictions, **look)
         clock.lap("render")
         report(1.0, "done")
         return ColorizationOutput(
-            images=[image],
-            ab=ab,
-            lightness=lightness,
+            images=images,
+            ab=predictions[0].ab,
+            lightness=predictions[0].lightness,
             source=source,
             model=self.model_id,
             settings=checked,
             taken=self.settings,
             seconds=sum(clock.laps.values()),
             timings=clock.laps,
+            others=tuple(predictions[1:]),
         )
+
+    def _predict(self, lightness: Tensor, factor: int, clock: Clock, report: Progress) -> Prediction:
+        """The mean of the halves at one render factor of the blend, of L* `(1, 1, H, W)` at full size."""
+        maps, lights = [], []
+        for index, half in enumerate(self.halves):
+            report(index / len(self.halves), f"predict {half.model_id}")
+            lights.append(half.shrink_lightness(lightness, self._render_factor(half, factor)))
+            maps.append(half.predict(lights[-1]) * float(half.settings["saturation"].default))
+            clock.lap(f"predict {half.model_id}")
+        height, width = max((ab.shape[-2:] for ab in maps), key=math.prod)
+        ab = torch.stack([resize(ab, (width, height)) for ab in maps]).mean(dim=0)
+        return Prediction(ab, max(lights, key=Tensor.numel), {"render_factor": factor, "candidates": 1})
 
     def _render_factor(self, half: FeedforwardPipeline, asked: int) -> int:
         default = self.settings["render_factor"].default
         return int(half.settings["render_factor"].default) if asked == default else asked
+
+
+def _within(report: Progress, start: float, length: float, share: float, step: str) -> None:
+    """Progress of a part of the work as progress of the whole."""
+    report(start + length * share, step)
 
 
 def check_blend(ids: Sequence[str]) -> None:

@@ -1,13 +1,19 @@
-"""The endpoints for programs: /colorize, /evaluate and /models; hints and docstrings are their documentation."""
+"""The endpoints for programs: /colorize, /evaluate and /models; hints and docstrings are their documentation.
 
+Every endpoint waits in the queue with the page: the model, and the measuring of large pictures, run for one at a time.
+"""
+
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from autochrome.pipelines.settings import settings_to_json
+from autochrome.ui.coloring import Coloring
 from autochrome.ui.files import read_upload, uploaded_path
-from autochrome.ui.guard import sentences
+from autochrome.ui.guard import sentences, stop_if_unwanted
 from autochrome.ui.measure import evaluate as evaluate_pictures
-from autochrome.ui.studio import Look, Studio
+from autochrome.ui.studio import Studio
 
 
 def add_endpoints(studio: Studio) -> None:
@@ -25,6 +31,10 @@ def add_endpoints(studio: Studio) -> None:
         guidance_scale: float | None = None,
         seed: int | None = None,
         reference: gr.FileData | None = None,
+        candidates: int | None = None,
+        hints: list[dict[str, Any]] | None = None,
+        palette: list[Any] | None = None,
+        exemplar: gr.FileData | None = None,
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Color a black-and-white photograph.
 
@@ -43,6 +53,10 @@ def add_endpoints(studio: Studio) -> None:
             guidance_scale: How closely a diffusion model follows the prompt.
             seed: Start of the random numbers of models that draw some.
             reference: The same picture in color, to measure the result with.
+            candidates: How many answers to give; the further ones are in the dictionary under "candidates".
+            hints: Points of color, each {"x", "y", "color", "radius"}: shares of width and height, and "#rrggbb".
+            palette: Colors to use, each "#rrggbb" or {"color", "weight"}.
+            exemplar: Another picture in color, whose colors are taken over.
 
         Returns:
             The colored picture, and a dictionary of what was done and measured.
@@ -57,6 +71,10 @@ def add_endpoints(studio: Studio) -> None:
                 "steps": steps,
                 "guidance_scale": guidance_scale,
                 "seed": seed,
+                "candidates": candidates,
+                "hints": hints,
+                "palette": palette,
+                "exemplar": read_upload(uploaded_path(exemplar, "exemplar")) if exemplar else None,
             }
             coloring = studio.colorize(
                 uploaded_path(image, "image"),
@@ -65,9 +83,17 @@ def add_endpoints(studio: Studio) -> None:
                 reference=uploaded_path(reference, "reference") if reference else None,
             )
             output = coloring.output
-            path, measures = coloring.finish(Look(output.settings["merge_lightness"], output.settings["saturation"]))
-            report = {"model": output.model, "settings": output.settings, "seconds": output.seconds, **measures}
-            return gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png"), report
+            path, measures = coloring.finish(coloring.look())
+            report = {
+                "model": output.model,
+                "settings": settings_to_json(output.settings),
+                "seconds": output.seconds,
+                "notes": list(output.notes),
+                **measures,
+            }
+            if coloring.num_candidates > 1:
+                report["candidates"] = [_further(coloring, number) for number in range(1, coloring.num_candidates)]
+            return _png(path), report
 
     def evaluate(prediction: gr.FileData, reference: gr.FileData) -> dict[str, Any]:
         """Measure a colored picture against the true one, at full size.
@@ -91,5 +117,16 @@ def add_endpoints(studio: Studio) -> None:
             return [row.to_dict() for row in studio.catalog]
 
     gr.api(colorize, api_name="colorize", concurrency_limit=1, concurrency_id="model")
-    gr.api(evaluate, api_name="evaluate", concurrency_limit=1, concurrency_id="measure")
+    gr.api(evaluate, api_name="evaluate", concurrency_limit=1, concurrency_id="model")
     gr.api(models, api_name="models")
+
+
+def _further(coloring: Coloring, number: int) -> dict[str, Any]:
+    """A further candidate: its file, the settings in which it differs from the first, and its measures."""
+    stop_if_unwanted()
+    path, measures = coloring.finish(coloring.look(number))
+    return {"picture": _png(path), "settings": dict(coloring.candidate_settings(number)), **measures}
+
+
+def _png(path: Path) -> gr.FileData:
+    return gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png")

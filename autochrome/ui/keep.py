@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections import OrderedDict
 
-from autochrome.ui.studio import Coloring
+from autochrome.ui.coloring import Coloring
 
 MAX_KEPT = 64
 MAX_KEPT_PIXELS = 100_000_000

@@ -4,13 +4,22 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import torch
 from torch import Tensor
 
 from autochrome.color import rgb_to_lab
 from autochrome.errors import PictureError
 from autochrome.image import picture_to_tensor, read_picture
-from autochrome.metrics import colorfulness, lightness_error, score
+from autochrome.metrics import (
+    Comparison,
+    ciede2000_lab,
+    colorfulness,
+    lightness_error,
+    score,
+    score_comparison,
+)
 from autochrome.metrics.baselines import BASELINES, grey_baseline
+from autochrome.ui.words import DIFFERENCE_WORDS
 
 MAX_MEASURED_PIXELS = 1_000_000
 MAX_EVALUATED_PIXELS = 25_000_000
@@ -50,25 +59,42 @@ class Yardstick:
             self.truth_from, self._truth = "upload", self._photograph
         self._compared = COMPARED if min(self.size) >= SSIM_WINDOW_PX else ("psnr", "ciede2000")
         self._of_truth: dict[str, Any] = {}
+        self._grey: Comparison | None = None
         if self._truth is not None:
+            self._grey = Comparison(grey_baseline(self._truth), self._truth)
             self._of_truth = {
                 "truth": {"colorfulness": colorfulness(self._truth).item()},
-                "baselines": {"grey": score(grey_baseline(self._truth), self._truth, self._compared)},
+                "baselines": {"grey": _compare(self._grey, self._compared)},
             }
 
     def measure(self, result: PIL.Image.Image) -> dict[str, Any]:
-        """The measures of a result of the photograph's size, by the names of `autochrome.metrics`."""
+        """The measures of a result of the photograph's size, by the names of `autochrome.metrics`.
+
+        `ciede2000_shares` are the shares of the picture, 0..1, in each step of `DIFFERENCE_WORDS`.
+        """
         picked = self._pick(result)
         values: dict[str, Any] = {
             "colorfulness": colorfulness(picked).item(),
             "lightness_error": lightness_error(picked, self._photograph).item(),
         }
-        if self._truth is not None:
-            values |= score(picked, self._truth, self._compared)
+        if self._grey is not None:
+            values |= _compare(self._grey.against_same_reference(picked), self._compared)
         return {**values, **self._of_truth, "truth_from": self.truth_from, "measured_size": list(self.size)}
 
     def _pick(self, picture: PIL.Image.Image) -> Tensor:
         return picture_to_tensor(picture.resize(self.size, PIL.Image.Resampling.NEAREST))
+
+
+def _compare(comparison: Comparison, names: tuple[str, ...]) -> dict[str, Any]:
+    """The named measures; of CIEDE2000 also how it is spread, from the same map."""
+    differences = torch.cat([ciede2000_lab(*labs).flatten() for labs in comparison.labs()])
+    inner = torch.tensor([end for end, _ in DIFFERENCE_WORDS[:-1]])
+    counts = torch.bincount(torch.bucketize(differences, inner, right=True), minlength=len(DIFFERENCE_WORDS))
+    return {
+        **score_comparison(comparison, [name for name in names if name != "ciede2000"]),
+        "ciede2000": differences.mean().item(),
+        "ciede2000_shares": (counts / differences.numel()).tolist(),
+    }
 
 
 def evaluate(prediction: bytes, reference: bytes) -> dict[str, Any]:

@@ -5,61 +5,24 @@ from html import escape
 from math import inf
 from typing import Any
 
-from autochrome.ui.studio import Coloring
-
-DIFFERENCE_WORDS = (
-    (1.0, "too small to see"),
-    (2.5, "hard to see"),
-    (6.0, "close at a glance"),
-    (12.0, "clearly different"),
-    (float("inf"), "other colors altogether"),
-)
-"""Mean CIEDE2000 in words; 1 is about the smallest difference that people see side by side."""
-
-COLORFULNESS_WORDS = (
-    (7.5, "as good as grey"),
-    (24.0, "slightly colorful"),
-    (39.0, "moderately colorful"),
-    (52.0, "colorful"),
-    (70.0, "quite colorful"),
-    (float("inf"), "highly colorful"),
-)
-"""Half-way between the values that observers gave these words: Hasler and Süsstrunk (2003), table 2."""
-
-LIGHTNESS_WORDS = (
-    (0.6, "the photograph's own light, kept"),
-    (2.0, "slightly softer than the photograph"),
-    (float("inf"), "not the photograph's light"),
-)
-"""Mean |ΔL*|; rounding to 8 bits alone costs up to about 0.2."""
-
-
-def in_words(value: float, scale: tuple[tuple[float, str], ...]) -> str:
-    """The words for a value on a scale of `(upper end, words)`."""
-    return next(words for end, words in scale if value < end or end == float("inf"))
-
-
-def status_html(coloring: Coloring, model_name: str) -> str:
-    """What happened, in a sentence."""
-    output = coloring.output
-    return (
-        f'<p role="status">Colored by {escape(model_name)} in {output.seconds:.2f} s, '
-        f"{output.source.width:,} × {output.source.height:,} pixels. Drag the line to compare.</p>"
-    )
+from autochrome.ui.plots import difference_strip
+from autochrome.ui.words import COLORFULNESS_WORDS, DIFFERENCE_WORDS, LIGHTNESS_WORDS, in_words
 
 
 def panel_html(measures: Mapping[str, Any]) -> str:
     """The measures of `Yardstick.measure` as cards, with a sentence on what they are compared with."""
-    cards = [_colorfulness_card(measures), _lightness_card(measures)]
+    cards, plot = [_colorfulness_card(measures), _lightness_card(measures)], ""
     if measures["truth_from"] is not None:
         cards = [*_comparison_cards(measures), *cards]
+        plot = difference_strip(measures["ciede2000_shares"], measures["baselines"]["grey"]["ciede2000_shares"])
     note = {
         "upload": "Your upload is in color, so its own colors serve as the truth; the model saw only its lightness.",
         "reference": "Compared with the reference picture under “More settings”; the model never saw it.",
         None: "How near these colors are to the real ones cannot be known without them: "
         "give a reference picture under “More settings” to measure it.",
     }[measures["truth_from"]]
-    return f'<section class="measures" aria-label="Measures"><p>{escape(note)}</p><dl>{"".join(cards)}</dl></section>'
+    text = f"<p>{escape(note)}</p><dl>{''.join(cards)}</dl>{plot}"
+    return f'<section class="measures" aria-label="Measures">{text}</section>'
 
 
 def _comparison_cards(measures: Mapping[str, Any]) -> list[str]:

@@ -1,78 +1,27 @@
 """Coloring as page and API share it: model and picture in, a result that can be looked at, measured and saved."""
 
-import dataclasses
+import logging
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
 from autochrome.catalog import Catalog, Row
+from autochrome.errors import AutochromeError
 from autochrome.image import read_picture
 from autochrome.pipelines import ColorizationOutput, Pipeline, Progress
-from autochrome.ui.files import read_upload, result_path, save
+from autochrome.ui.accelerator import gpu_seconds, on_accelerator, wants_zero_gpu
+from autochrome.ui.coloring import Coloring, make_coloring
+from autochrome.ui.files import read_upload
+from autochrome.ui.guard import stop_if_unwanted, while_wanted
 from autochrome.ui.measure import Yardstick
 
-MAX_LOADED_MODELS = 2
-MAX_SHOWN_PX = 2048
-"""Longest side of the pictures that the page shows; what is downloaded has the full size."""
+MAX_LOADED_MODELS = 4
 
-MAX_FILES = 6
-"""Files kept of one result's looks; two belong to each look."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """One way to look at a result: the settings that act without the model."""
-
-    merge_lightness: bool
-    saturation: float | None = None
-
-
-@dataclass(frozen=True)
-class Coloring:
-    """A prediction, kept so that every `Look` at it is cheap."""
-
-    output: ColorizationOutput
-    shown_output: ColorizationOutput
-    yardstick: Yardstick
-    stem: str
-    _files: deque[Path] = field(default_factory=deque)
-
-    @property
-    def num_pixels(self) -> int:
-        """Pixels of the photograph, the measure of what keeping this costs."""
-        return self.output.source.width * self.output.source.height
-
-    @cached_property
-    def grey_path(self) -> Path:
-        """The photograph as the model sees it, without color, as a PNG of the size that the page shows."""
-        picture = self.shown_output.render(merge_lightness=True, saturation=0.0)
-        return save(picture, result_path(f"{self.stem}-grey"))
-
-    def show(self, look: Look) -> Path:
-        """The result as a PNG of the size that the page shows."""
-        picture = self.shown_output.render(**dataclasses.asdict(look))
-        return self._replace(save(picture, result_path(f"{self.stem}-shown")))
-
-    def finish(self, look: Look) -> tuple[Path, dict[str, Any]]:
-        """The result at full size as a PNG that says what it is, and its measures."""
-        chosen = dataclasses.asdict(look)
-        as_run = all(self.output.settings[name] == value for name, value in chosen.items())
-        picture = self.output.images[0] if as_run else self.output.render(**chosen)
-        path = save(picture, result_path(f"{self.stem}-autochrome"), self.output.metadata(**chosen))
-        return self._replace(path), self.yardstick.measure(picture)
-
-    def _replace(self, path: Path) -> Path:
-        """Delete the files of looks before the last: the browser may still be loading that one, but none older."""
-        self._files.append(path)
-        while len(self._files) > MAX_FILES:
-            self._files.popleft().unlink(missing_ok=True)
-        return path
+log = logging.getLogger(__name__)
 
 
 class Studio:
@@ -82,10 +31,20 @@ class Studio:
         self.catalog = catalog
         self._pipelines: OrderedDict[str, Pipeline] = OrderedDict()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._on_gpu = on_accelerator(self._run_on_gpu, self._gpu_seconds)
+
+    def absent_reason(self, row: Row) -> str | None:
+        """Why the page does not offer a model, as a sentence; None when it does."""
+        return row.unavailable_reason() or row.undirected_reason({})
+
+    def offered_rows(self) -> list[Row]:
+        """The models that the page offers, in the catalog's order: those that can be loaded, and color by themselves."""
+        return [row for row in self.catalog if self.absent_reason(row) is None]
 
     def default_row(self) -> Row:
-        """The first model that can be loaded here; when none can, the first of all, whose reason the page shows."""
-        return next((row for row in self.catalog if row.unavailable_reason() is None), self.catalog.default)
+        """The first model that is offered here; when none is, the first of all, whose reason the page shows."""
+        return next(iter(self.offered_rows()), self.catalog.default)
 
     def row(self, model_id: str | None) -> Row:
         """The row of a model; of the default one for None or an empty text.
@@ -94,6 +53,19 @@ class Studio:
             CatalogError: no such model.
         """
         return self.catalog[str(model_id)] if model_id else self.default_row()
+
+    def warm(self) -> threading.Thread:
+        """Load the default model in a thread and let it run once, so that the first person does not wait for that."""
+
+        def load() -> None:
+            try:
+                self.run(self.default_row().id, PIL.Image.new("RGB", (256, 256), "grey"), {})
+            except AutochromeError as error:  # who asks for it is told
+                log.info("the default model was not loaded in advance: %s", error)
+
+        thread = threading.Thread(target=load, name="warm", daemon=True)
+        thread.start()
+        return thread
 
     def pipeline(self, model_id: str) -> Pipeline:
         """The loaded model of a row.
@@ -109,6 +81,32 @@ class Studio:
                     self._pipelines.popitem(last=False)
             self._pipelines.move_to_end(model_id)
             return self._pipelines[model_id]
+
+    def run(
+        self,
+        model_id: str,
+        source: PIL.Image.Image,
+        settings: Mapping[str, object],
+        progress: Progress | None = None,
+    ) -> ColorizationOutput:
+        """Color a picture as `read_picture` gives it: the one place where a model runs, one picture at a time.
+
+        Raises:
+            AutochromeError: a setting is refused, or the model cannot be loaded.
+        """
+        pipeline = self.pipeline(model_id)
+        with self._turn:
+            stop_if_unwanted()
+            if wants_zero_gpu() and self.row(model_id).device == "accelerator":
+                return self._on_gpu(model_id, source, settings)
+            return pipeline(source, progress=while_wanted(progress), **settings)
+
+    def _run_on_gpu(self, model_id: str, source: PIL.Image.Image, settings: Mapping[str, Any]) -> ColorizationOutput:
+        return self.pipeline(model_id)(source, **settings)
+
+    def _gpu_seconds(self, model_id: str, source: PIL.Image.Image, settings: Mapping[str, Any]) -> int:
+        del source
+        return gpu_seconds(self.row(model_id).kind, settings)
 
     def colorize(
         self,
@@ -131,25 +129,23 @@ class Studio:
         Raises:
             AutochromeError: a picture cannot be read, a setting is refused, or the model cannot be loaded.
         """
-        pipeline = self.pipeline(self.row(model).id)
-        settings = {name: _whole(value) for name, value in settings.items()}
-        pipeline.check_inputs(**settings)  # before the time that reading takes
+        model_id = self.row(model).id
+        settings = self.check_settings(model_id, settings)  # before the time that reading takes
         source = read_picture(read_upload(photograph))
         yardstick = Yardstick(source, read_picture(read_upload(reference)) if reference is not None else None)
-        output = pipeline(source, progress=progress, **settings)
-        return Coloring(output, _shown(output), yardstick, photograph.stem)
+        return make_coloring(self.run(model_id, source, settings, progress), yardstick, photograph.stem)
+
+    def check_settings(self, model_id: str, settings: Mapping[str, object]) -> dict[str, object]:
+        """The settings as given, with whole numbers whole, once the model has agreed to them.
+
+        Raises:
+            AutochromeError: one is refused, or the model cannot be loaded.
+        """
+        given = {name: _whole(value) for name, value in settings.items()}
+        self.pipeline(model_id).check_inputs(**given)
+        return given
 
 
 def _whole(value: object) -> object:
     """JSON knows one kind of number, so 16.0 is a whole one to those who send it."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
-
-
-def _shown(output: ColorizationOutput) -> ColorizationOutput:
-    """The same prediction over a smaller copy of the photograph, where that is larger than the page shows."""
-    longest = max(output.source.size)
-    if longest <= MAX_SHOWN_PX:
-        return output
-    width, height = (max(1, round(side * MAX_SHOWN_PX / longest)) for side in output.source.size)
-    smaller = output.source.resize((width, height), PIL.Image.Resampling.BOX)
-    return dataclasses.replace(output, source=smaller)

@@ -5,27 +5,25 @@ from typing import Any
 
 import gradio as gr
 
+from autochrome.ui.doors import door_settings
+from autochrome.ui.limits import DEFAULT_LIMITS, Limits
 from autochrome.ui.script import PAGE_SCRIPT
 
 STYLE_PATH = Path(__file__).resolve().parents[2] / "space_config" / "style.css"
-MAX_UPLOAD = "100mb"
 
 SANS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
-def launch_settings() -> dict[str, Any]:
+def launch_settings(limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """What `demo.launch()` is given: looks, limits, and doors that stay closed."""
     return {
         "theme": make_theme(),
         "css_paths": [STYLE_PATH],
         "js": PAGE_SCRIPT,
         "footer_links": ["api", "settings"],
-        "max_file_size": MAX_UPLOAD,
-        "run_history": False,
         "ssr_mode": False,
-        "enable_monitoring": False,
-        "share": False,
+        **door_settings(limits),
     }
 
 

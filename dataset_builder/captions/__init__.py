@@ -7,13 +7,12 @@ captions that do: so each picture has both, made from the same words.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
-
 from autochrome.errors import SettingError
+from autochrome.naming import list_in_words, name_main_colors
 from dataset_builder.captions.color_words import names_color, remove_color_words, tidy, with_article
-from dataset_builder.captions.main_colors import list_in_words, main_colors
+from dataset_builder.small_copy import SmallCopy
 
-__all__ = ["CaptionConfig", "main_colors", "make_captions", "names_color", "remove_color_words"]
+__all__ = ["CaptionConfig", "make_captions", "names_color", "remove_color_words"]
 
 CHOICES = ("first", "longest", "colorful")
 
@@ -65,13 +64,12 @@ class CaptionConfig:
 
 
 def make_captions(
-    captions: Sequence[str], label: str | None, picture: Image.Image, config: CaptionConfig
+    captions: Sequence[str], label: str | None, small: SmallCopy, config: CaptionConfig
 ) -> tuple[str, str]:
-    """The two captions of a picture (mode RGB; a small copy will do): `text` without color words, `text_color` with
-    them.
+    """The two captions of a picture, of which a small copy will do: `text` without color words, `text_color` with them.
 
     Both come from one of the given captions, else from the label (underscores become spaces), else `text` is empty.
-    `text_color` is that caption as it is where it names a color, else with its main colors added (`main_colors`).
+    `text_color` is that caption as it is where it names a color, else with its main colors added (`autochrome.naming`).
     """
     given = [tidy(caption) for caption in captions if caption.strip()]
     if given:
@@ -84,7 +82,7 @@ def make_captions(
     text = remove_color_words(caption)
     if names_color(caption) or not config.max_colors:
         return text, caption
-    colors = main_colors(picture, min_share=config.min_color_share, max_colors=config.max_colors)
+    colors = name_main_colors(small.colors(), min_share=config.min_color_share, max_colors=config.max_colors)
     if not colors:
         return text, caption
     sentence = config.color_template.replace("{colors}", list_in_words(colors))

@@ -82,7 +82,8 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
             document is missing or lacks its markers.
     """
     quality, speed = (_read_json(root / FOLDER / name) for name in ("quality.json", "speed.json"))
-    shipped = [row for row in catalog if row.unavailable_reason() is None]
+    # What needs a person's directions has no figures of its own here.
+    shipped = [row for row in catalog if row.unavailable_reason() is None and not row.needs_directions]
     if not shipped:
         raise DataError("none of the catalog's models is here; train one, or put its weights where the catalog says")
     try:

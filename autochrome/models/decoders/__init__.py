@@ -9,6 +9,7 @@ from autochrome.models.config import ColorizerConfig
 from autochrome.models.decoders.deconvolution import DeconvolutionDecoder, UNetDeconvolutionDecoder
 from autochrome.models.decoders.fusion import FusionDecoder
 from autochrome.models.decoders.pixel_shuffle import PixelShuffleDecoder
+from autochrome.models.decoders.steered import SteeredUNetDecoder
 from autochrome.models.decoders.unet import UNetDecoder
 
 __all__ = ["FusionDecoder", "build_decoder"]
@@ -27,7 +28,7 @@ def build_decoder(config: ColorizerConfig, channels: Sequence[int], strides: Seq
     """
     widths = config.decoder_channels
     depth = len(widths)
-    if config.decoder == "unet" and depth > len(strides):
+    if config.decoder in ("unet", "steered_unet") and depth > len(strides):
         raise SettingError(f"decoder_channels has {depth} entries, backbone {config.backbone} {len(strides)}")
     num_doublings = depth if config.decoder in ("deconvolution", "unet_deconvolution") else depth - 1
     if 2**num_doublings > strides[0]:
@@ -45,6 +46,10 @@ def build_decoder(config: ColorizerConfig, channels: Sequence[int], strides: Seq
             attention,
             normalization=config.normalization,
             head=config.head,
+        )
+    elif config.decoder == "steered_unet":
+        decoder = SteeredUNetDecoder(
+            channels[:depth], widths, config.decoder_blocks, attention, normalization=config.normalization
         )
     elif config.decoder == "pixel_shuffle":
         decoder = PixelShuffleDecoder(

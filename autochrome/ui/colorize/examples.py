@@ -13,8 +13,7 @@ import yaml
 from autochrome.color import lightness_to_grey
 from autochrome.errors import CatalogError
 from autochrome.image import picture_to_lightness, tensor_to_picture, write_png
-
-PRESETS_PATH = Path(__file__).resolve().parents[2] / "space_config" / "presets.yaml"
+from autochrome.ui.colorize.presets import PRESETS_PATH
 
 
 @dataclass(frozen=True)

@@ -6,33 +6,26 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from scipy.cluster.vq import vq
 
 from autochrome import color
-from autochrome.image import picture_to_tensor
-from dataset_builder.captions.color_terms import ANCHORS
-from dataset_builder.filters import small_copy
+from autochrome.naming.terms import ANCHORS
 
-_SIDE_PX = 32
 _NUM_CLUSTERS = 10
 _NUM_ROUNDS = 8
 _NEUTRAL = ("black", "white", "grey")
 Floats = npt.NDArray[np.float64]
 
 
-def main_colors(picture: Image.Image, *, min_share: float, max_colors: int) -> list[str]:
-    """Names of the colors that cover at least `min_share` (0..1) of a picture (mode RGB), at most `max_colors`.
+def name_main_colors(lab: Floats, *, min_share: float, max_colors: int) -> list[str]:
+    """Names of the colors that cover at least `min_share` (0..1) of the pixels, at most `max_colors`.
 
-    Names are Berlin and Kay's eleven basic color terms, light and dark: "red", "light blue", "dark grey". Pixels of a
-    small copy are clustered in Lab (k-means, 10 clusters, seeded by the farthest point: the same for the same picture)
-    and each cluster takes the name of its center's nearest anchor (color_terms.ANCHORS, Euclidean in Lab). Shades of
-    one term count together, under the name of the largest. Colors come first, black, white and grey after them, the
-    larger share first.
+    Names are Berlin and Kay's eleven basic color terms, light and dark: "red", "light blue", "dark grey". The pixels,
+    Lab (D65) `(N, 3)`, are clustered (`cluster_colors`) and each cluster takes the name of its center's nearest anchor
+    (terms.ANCHORS, Euclidean in Lab). Shades of one term count together, under the name of the largest. Colors come
+    first, black, white and grey after them, the larger share first.
     """
-    lab = color.rgb_to_lab(picture_to_tensor(small_copy(picture, _SIDE_PX)))
-    pixels = lab[0].flatten(1).T.numpy().astype(np.float64)
-    centers, shares = _cluster(pixels)
+    centers, shares = cluster_colors(lab)
     shades: dict[str, dict[str, float]] = {}
     for name, share in zip(name_colors(centers), shares, strict=True):
         of_term = shades.setdefault(name.split()[-1], {})
@@ -56,11 +49,14 @@ def list_in_words(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def _cluster(pixels: Floats) -> tuple[Floats, Floats]:
-    """Centers `(K, 3)` and shares `(K,)`: Lloyd's algorithm from the mean and then each time the farthest pixel."""
+def cluster_colors(pixels: Floats, num_clusters: int = _NUM_CLUSTERS) -> tuple[Floats, Floats]:
+    """Centers `(K, 3)` and shares `(K,)` of Lab pixels `(N, 3)`: k-means, at most `num_clusters`, the same every time.
+
+    Lloyd's algorithm from the mean and then each time the farthest pixel; fewer clusters where there are fewer colors.
+    """
     centers = pixels.mean(axis=0, keepdims=True)
     distances = np.square(pixels - centers).sum(axis=1)
-    while len(centers) < _NUM_CLUSTERS and distances.max() > 1:
+    while len(centers) < num_clusters and distances.max() > 1:
         centers = np.vstack((centers, pixels[distances.argmax()]))
         distances = np.minimum(distances, np.square(pixels - centers[-1]).sum(axis=1))
     counts = np.ones(len(centers))

@@ -1,0 +1,76 @@
+"""A person's directions as the tensors that a steered network reads, and the last exactness of its answer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autochrome.color import AB_SCALE, rgb_to_lab
+from autochrome.image import picture_to_tensor
+from autochrome.models.steering import NUM_HINT_VALUES, distances, sample
+from autochrome.naming import cluster_colors
+from autochrome.pipelines.directions import MAX_PALETTE, Hint, PaletteColor, color_to_lab
+from autochrome.pipelines.exemplar import Exemplar
+from autochrome.pipelines.rasterizing import rasterize
+
+MAX_POINTS = 400
+"""More hints than this are drawn on the network's grid first, where many points of a stroke share a cell."""
+
+MAX_POINT_RADIUS = 0.035
+"""The network has learnt points; a larger disc is given to it as all the cells that it covers."""
+
+_COLORS_SIDE_PX = 64
+
+
+def hints_to_tensor(hints: Sequence[Hint], height: int, width: int) -> Tensor | None:
+    """Hints as `(1, N, 6)` (see `Conditions`), on a grid of `height` x `width` cells; None without any."""
+    if not hints:
+        return None
+    if len(hints) <= MAX_POINTS and all(hint.radius <= MAX_POINT_RADIUS for hint in hints):
+        last = {(round(hint.x, 4), round(hint.y, 4)): hint for hint in hints}  # at one place the later wins
+        rows = [[hint.x, hint.y, *(v / AB_SCALE for v in hint.ab), hint.radius, 1.0] for hint in last.values()]
+        return torch.tensor(rows, dtype=torch.float32)[None]
+    ab, coverage = rasterize(hints, width, height)
+    row, column = torch.nonzero(coverage[0, 0] >= 0.5, as_tuple=True)
+    points = torch.zeros(len(row), NUM_HINT_VALUES)
+    points[:, 0], points[:, 1] = (column + 0.5) / width, (row + 0.5) / height
+    points[:, 2:4] = ab[0, :, row, column].T / AB_SCALE
+    points[:, 4], points[:, 5] = 0.5 / min(height, width), 1.0
+    return points[None]
+
+
+def palette_to_tensor(palette: Sequence[PaletteColor]) -> Tensor | None:
+    """A palette as `(1, P, 4)` (see `Conditions`); None without one."""
+    if not palette:
+        return None
+    rows = []
+    for color in palette:
+        lightness, a, b = color_to_lab(color.color)
+        rows.append([a / AB_SCALE, b / AB_SCALE, lightness / 100, color.weight])
+    return torch.tensor(rows, dtype=torch.float32)[None]
+
+
+def exemplar_to_palette(exemplar: Exemplar) -> Tensor:
+    """The main colors of an exemplar as a palette `(1, P, 4)`, weighted by the share that each covers."""
+    small = exemplar.picture.copy()
+    small.thumbnail((_COLORS_SIDE_PX, _COLORS_SIDE_PX))
+    pixels = rgb_to_lab(picture_to_tensor(small))[0].flatten(1).T.numpy().astype(np.float64)
+    centers, shares = cluster_colors(pixels, MAX_PALETTE)
+    values = np.column_stack([centers[:, 1:] / AB_SCALE, centers[:, :1] / 100, shares])
+    return torch.from_numpy(values[shares > 0].astype(np.float32))[None]
+
+
+def meet_hints(ab: Tensor, hints: Tensor) -> Tensor:
+    """Move ab_normalized `(1, 2, h, w)` so that it has exactly the color of each hint `(1, N, 6)` in its middle.
+
+    What is missing at the hints is spread around each over its radius, at least a cell, and fades over as much again;
+    between hints that are close it is their mean. Hints of little confidence are met as little.
+    """
+    height, width = ab.shape[-2:]
+    missing = (hints[..., 2:4] - sample(ab, hints[..., :2])) * hints[..., 5:]
+    reach = hints[:, None, :, 4].clamp_min(1 / min(height, width))
+    near = torch.exp(-(distances(hints, height, width) / reach).square())
+    moved = near @ missing / near.sum(dim=2, keepdim=True).clamp_min(1.0)
+    met: Tensor = ab + moved.transpose(1, 2).unflatten(2, (height, width))
+    return met

@@ -1,0 +1,1 @@
+"""The tab Colorize: one photograph, its result, and everything that can be done with that."""

@@ -1,0 +1,37 @@
+"""What happened, in a plain sentence under the picture; a screen reader reads it out."""
+
+from html import escape
+
+from autochrome.ui.coloring import Coloring
+
+
+def status_html(coloring: Coloring, model_name: str) -> str:
+    """How a run went."""
+    output = coloring.output
+    several = coloring.num_candidates
+    pick = f" {several} candidates: pick one below the picture." if several > 1 else ""
+    notes = "".join(f" {escape(note)}" for note in output.notes)
+    return (
+        f"<p>Colored by {escape(model_name)} in {output.seconds:.2f} s, "
+        f"{output.source.width:,} × {output.source.height:,} pixels.{pick} Drag the line to compare.{notes}</p>"
+    )
+
+
+def picked_html(coloring: Coloring, candidate: int) -> str:
+    """Which candidate is the result now, and what makes it different."""
+    number = f"candidate {candidate + 1} of {coloring.num_candidates}"
+    if candidate == 0:
+        return f"<p>Now {number}, the plain result.</p>"
+    chosen = coloring.output.settings.get("render_factor")
+    factor = coloring.candidate_settings(candidate).get("render_factor")
+    if factor is None or chosen is None:
+        return f"<p>Now {number}.</p>"
+    words = "bolder" if factor < chosen else "calmer"
+    return f"<p>Now {number}, made at render factor {factor} instead of {chosen}: often {words}. No model ran.</p>"
+
+
+def restored_html(caption: str, *, kept: bool) -> str:
+    """A result of this session is back."""
+    if kept:
+        return f"<p>Back again: {escape(caption)}. No model ran.</p>"
+    return f"<p>Picture and settings of {escape(caption)} are back; the result is no longer kept. Press Colorize.</p>"

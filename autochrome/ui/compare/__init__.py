@@ -1,0 +1,1 @@
+"""The tab Compare: one photograph through all models, side by side."""
