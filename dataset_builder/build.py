@@ -160,7 +160,7 @@ def _jobs(config: BuildConfig, sources: list[Source], work_dir: Path, not_select
             digest = key.copy()
             digest.update(f"{number} {source.fingerprint()}".encode())
             digest.update(json.dumps([item.to_dict() for item in items]).encode())
-            yield Job(index, number, items, work_dir / "chunks" / f"{index:07d}-{digest.hexdigest()[:20]}.parquet")
+            yield Job(index, number, items, work_dir / "chunks" / f"{index:07d}-{digest.hexdigest()[:20]}.arrow")
             index += 1
 
 

@@ -1,4 +1,4 @@
-"""The work on single pictures: a worker turns a chunk of items into one Parquet file of pairs and rejections."""
+"""The work on single pictures: a worker turns a chunk of items into one Arrow file of pairs and rejections."""
 
 import hashlib
 import json
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from autochrome.errors import AutochromeError, PictureError
@@ -77,9 +76,11 @@ class Worker:
         Raises DataError: the file cannot be written, e.g. because the disk is full.
         """
         source, reasons = self.sources[job.source], Counter[str]()
-        # Nothing is compressed: pictures are already, and the file lives for minutes.
-        plain = {"compression": "NONE", "use_dictionary": False, "write_statistics": False}
-        with replacing(job.path) as temporary, pq.ParquetWriter(temporary, _SCHEMA, **plain) as writer:
+        with (
+            replacing(job.path) as temporary,
+            pa.OSFile(str(temporary), "wb") as file,
+            pa.ipc.new_file(file, _SCHEMA) as writer,
+        ):
             group: list[dict[str, Any]] = []
             size = 0
             for item in job.items:
@@ -88,10 +89,10 @@ class Worker:
                 group.append(_to_record(row))
                 size += len(row.image) + len(row.conditioning_image)
                 if size >= _GROUP_BYTES:
-                    writer.write_table(pa.Table.from_pylist(group, _SCHEMA))
+                    writer.write_batch(pa.RecordBatch.from_pylist(group, _SCHEMA))
                     group, size = [], 0
             if group:
-                writer.write_table(pa.Table.from_pylist(group, _SCHEMA))
+                writer.write_batch(pa.RecordBatch.from_pylist(group, _SCHEMA))
         return reasons
 
 
@@ -146,12 +147,11 @@ def picture_seed(seed: int, item: Item) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{item.source}/{item.key}".encode()).digest()[:8], "big") >> 1
 
 
-def read_chunk(path: Path, *, with_pictures: bool = True) -> Iterator[Row]:
-    """The rows of a finished chunk, one row group in memory at a time; without pictures their bytes are empty."""
-    names = [name for name in _SCHEMA.names if with_pictures or name not in ("image", "conditioning_image")]
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            for record in file.read_row_group(group, columns=names).to_pylist():
+def read_chunk(path: Path) -> Iterator[Row]:
+    """The rows of a finished chunk; a few megabytes of them are in memory at a time."""
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        for index in range(reader.num_record_batches):
+            for record in reader.get_batch(index).to_pylist():
                 item, measures = json.loads(record.pop("item")), json.loads(record.pop("measures"))
                 yield Row(Item.from_dict(item), measures=measures, **record)
 

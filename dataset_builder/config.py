@@ -61,7 +61,7 @@ class BuildConfig:
     """`pool`: processes of this machine; `ray`: Ray Data, for several machines with one file system."""
     seed: int = 0
     """Seed of shares, splits and ageing."""
-    chunk_size: int = 128
+    chunk_size: int = 32
     """Pictures that a worker does at a time; after an interruption finished chunks are not done again."""
 
     def decisive(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def conditioning_image(picture: Image.Image) -> Image.Image:
     if picture.mode != "RGB":
         raise ValueError(f"picture must be of mode RGB, got {picture.mode}")
     codes = np.frombuffer(picture.tobytes("raw", "BGRX"), np.dtype("<u4"))  # the fourth byte is 0
-    return Image.fromarray(_grey_of_every_color()[codes].reshape(picture.height, picture.width))
+    return Image.fromarray(_grey_of_every_color().take(codes).reshape(picture.height, picture.width))
 
 
 def encode(picture: Image.Image, config: PictureConfig) -> bytes:

@@ -82,6 +82,20 @@ def make_config(folder: Path, sources: list[dict[str, Any]], *overrides: str) ->
     return load_config(path, ["pictures.size=64", "filters.min_side=16", *overrides])
 
 
+def folder_source(path: Path, name: str = "photos", **entries: Any) -> dict[str, Any]:
+    return {"type": "imagefolder", "name": name, "path": str(path), **entries}
+
+
+def fingerprint(built: Path) -> dict[str, bytes]:
+    """Every file of a dataset but those that tell when and how it was built."""
+    files = (path for path in sorted(built.rglob("*")) if path.is_file())
+    return {
+        path.relative_to(built).as_posix(): path.read_bytes()
+        for path in files
+        if path.name not in ("report.json", "config.yaml")
+    }
+
+
 def make_source(folder: Path, kind: str, **entries: Any) -> Source:
     config_class = SOURCES[kind].config_class
     given: dict[Any, Any] = {"type": kind, "name": kind, **entries}

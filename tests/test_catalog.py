@@ -8,9 +8,10 @@ import torch
 import yaml
 
 from autochrome import load_pipeline
-from autochrome.catalog import PACKAGE_DIR, BlendSource, HubSource, load_catalog
+from autochrome.catalog import PACKAGE_DIR, BlendSource, ClassicSource, HubSource, load_catalog
 from autochrome.errors import CatalogError, ModelError, UnavailableError
 from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
+from autochrome.pipelines import Setting
 
 ROW: dict[str, Any] = {
     "id": "one",
@@ -31,12 +32,14 @@ def write(tmp_path: Path, *rows: object) -> Path:
 
 def test_the_package_offers_its_models() -> None:
     catalog = load_catalog()
-    assert [row.id for row in catalog] == ["natural", "gan-artistic", "gan-stable", "cnn-classic"]
+    trained, classic = ["natural", "gan-artistic", "gan-stable", "cnn-classic"], ["scribbles", "segments"]
+    assert [row.id for row in catalog] == trained + classic
     assert catalog.default.id == "natural"
-    assert len(catalog) == 4
+    assert len(catalog) == 6
     assert isinstance(catalog.default.source, BlendSource)
     assert [half.id for half in catalog.default.source.halves] == ["gan-artistic", "gan-stable"]
-    for row in list(catalog)[1:]:
+    for row in list(catalog)[1:4]:
+        assert row.needs_directions == ()
         assert list(row.settings) == ["merge_lightness", "render_factor", "saturation", "seed", "candidates"]
         assert (row.settings["render_factor"].minimum, row.settings["render_factor"].maximum) == (7, 45)
         assert (row.settings["saturation"].minimum, row.settings["saturation"].maximum) == (0.0, 4.0)
@@ -68,9 +71,19 @@ def test_unknown_model_is_told_the_others() -> None:
         ({"license": None}, "catalog row one: license must be a text, got None"),
         ({"name": " "}, "catalog row one: name must be a text"),
         ({"id": "One Model"}, "id must be lower case letters, digits and hyphens"),
-        ({"kind": "magic"}, "kind must be one of feedforward, blend, got 'magic'"),
+        ({"kind": "magic"}, "kind must be one of feedforward, blend, classic, got 'magic'"),
         ({"device": "tpu"}, "device must be one of cpu, accelerator, got 'tpu'"),
         ({"flip_average": "yes"}, "flip_average must be true or false, got 'yes'"),
+        ({"kind": "classic"}, "source of a classic way must be one of scribbles, segments, got 'weights/one'"),
+        ({"kind": "classic", "source": ["scribbles"]}, r"must be one of scribbles, segments, got \['scribbles'\]"),
+        (
+            {"kind": "classic", "source": "scribbles", "flip_average": True},
+            "catalog row one: flip_average belongs to feedforward rows, this one is of kind classic",
+        ),
+        (
+            {"kind": "classic", "source": "scribbles", "settings": {"hints": {"default": []}}},
+            "settings must be a mapping with some of merge_lightness, render_factor, saturation, got",
+        ),
         ({"source": "../elsewhere"}, "source must be a folder inside the package, got '../elsewhere'"),
         ({"source": "/etc"}, "source must be a folder inside the package, got '/etc'"),
         ({"source": ["a"]}, "source must be a folder, or a mapping with repo_id and revision"),
@@ -193,3 +206,32 @@ def test_a_folder_is_a_model_too(tmp_path: Path) -> None:
         assert pipe.settings["render_factor"].default == 16
     with pytest.raises(ModelError, match=r"holds no config\.json"):
         load_pipeline(tmp_path)
+
+
+def test_ways_without_weights_are_always_here_and_need_directions() -> None:
+    catalog = load_catalog()
+    given: dict[str, Any] = {"palette": ["#ff0000", "#0000ff"], "hints": []}
+    for name, needs in (("scribbles", ("hints",)), ("segments", ("hints", "palette", "exemplar"))):
+        row = catalog[name]
+        assert row.source == ClassicSource(name)
+        assert row.needs_directions == needs
+        assert (row.to_dict()["source"], row.to_dict()["available"]) == (name, True)
+        assert row.to_dict()["needs_directions"] == list(needs)
+        assert row.to_dict()["settings"]["hints"]["default"] is None
+        pipe = catalog.load_pipeline(name)
+        assert (pipe.model_id, pipe.settings) == (name, row.settings)
+        assert pipe.needs_directions == needs
+    assert catalog["scribbles"].undirected_reason(given) == "It colors nothing by itself: give hints."
+    assert catalog["segments"].undirected_reason(given) is None
+    assert "give at least one of hints, palette and exemplar" in str(catalog["segments"].undirected_reason({}))
+    assert catalog["natural"].undirected_reason({}) is None
+    with pytest.raises(CatalogError, match="a blend is made of feedforward models; scribbles is of kind classic"):
+        catalog["gan-stable+scribbles"]
+
+
+def test_a_row_gives_a_classic_way_its_own_defaults(tmp_path: Path) -> None:
+    values = {**ROW, "kind": "classic", "source": "scribbles"}
+    values["settings"] = {"render_factor": {"default": 8, "min": 7, "max": 9}}
+    row = load_catalog(write(tmp_path, values))["one"]
+    assert row.load_pipeline().settings["render_factor"] == Setting("render_factor", 8, 7, 9)
+    assert list(row.settings) == ["merge_lightness", "render_factor", "saturation", "hints"]

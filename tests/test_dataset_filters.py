@@ -81,7 +81,8 @@ def test_null_switches_every_filter_off() -> None:
 
 
 def test_measures_of_a_flat_color() -> None:
-    measures = measure(SmallCopy.of(Image.new("RGB", (50, 40), (0, 0, 255))))  # Lab of sRGB's blue: 32.30, 79.19, -107.86
+    blue = Image.new("RGB", (50, 40), (0, 0, 255))  # in Lab 32.30, 79.19, -107.86
+    measures = measure(SmallCopy.of(blue))
     assert measures["lightness"] == pytest.approx(32.30, abs=0.01)
     assert measures["chroma"] == pytest.approx(133.81, abs=0.01)
     assert measures["tint_residual"] == pytest.approx(0, abs=1e-3)

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "recipes": set(),
     "color": {"errors"},
+    "engines": {"errors"},
     "naming": {"color"},
     "image": {"color", "files", "errors"},
     "models": {"color", "files", "errors"},
@@ -37,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "hub": {"models", "files", "errors"},
     "catalog": {"pipelines", "hub", "models", "errors"},
     "cli": {
-        *("autochrome", "catalog", "hub", "pipelines", "report", "judge", "evaluation", "inputs"),
+        *("autochrome", "catalog", "hub", "pipelines", "report", "judge", "evaluation", "inputs", "engines"),
         *("metrics", "image", "color", "files", "errors"),
     },
     "ui": {"catalog", "pipelines", "metrics", "image", "color", "files", "errors"},

@@ -24,15 +24,19 @@ from autochrome.errors import CatalogError, PictureError, SettingError
 from autochrome.image import picture_to_tensor
 from autochrome.metrics import METRICS
 from autochrome.pipelines import Setting
+from autochrome.pipelines.settings import TextSetting
 from autochrome.ui import build_demo
-from autochrome.ui.controls import control_values
-from autochrome.ui.examples import draw_examples
+from autochrome.ui.about import api_text, models_html
+from autochrome.ui.coloring import Coloring, Look
+from autochrome.ui.colorize.controls import control_values
+from autochrome.ui.colorize.examples import draw_examples
 from autochrome.ui.files import read_upload, result_path, uploaded_path
 from autochrome.ui.guard import BUG_SENTENCE, sentences
 from autochrome.ui.keep import LastResults
 from autochrome.ui.measure import Yardstick, is_in_color
-from autochrome.ui.panel import COLORFULNESS_WORDS, DIFFERENCE_WORDS, in_words, panel_html
-from autochrome.ui.studio import Coloring, Look, Studio
+from autochrome.ui.panel import panel_html
+from autochrome.ui.studio import Studio
+from autochrome.ui.words import COLORFULNESS_WORDS, DIFFERENCE_WORDS, Scale, in_words
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,7 +114,7 @@ def test_yardstick_refuses_a_reference_of_another_size(coffee: PIL.Image.Image) 
         (float("inf"), COLORFULNESS_WORDS, "highly colorful"),
     ],
 )
-def test_words_for_numbers(value: float, scale: tuple[tuple[float, str], ...], words: str) -> None:
+def test_words_for_numbers(value: float, scale: Scale, words: str) -> None:
     assert in_words(value, scale) == words
 
 
@@ -124,6 +128,24 @@ def test_panel_says_what_is_compared(coffee: PIL.Image.Image) -> None:
     worse = panel_html(Yardstick(coffee).measure(coffee.rotate(180)))
     assert 'data-better="false"' in worse
     assert 'data-better="true"' in panel_html(Yardstick(coffee).measure(coffee))
+
+
+def test_the_strip_shows_how_far_off_how_much_is(coffee: PIL.Image.Image) -> None:
+    half = coffee.copy()
+    half.paste(coffee.crop((0, 0, 75, 100)).convert("L").convert("RGB"), (0, 0))
+    measures = Yardstick(coffee).measure(half)
+    shares = measures["ciede2000_shares"]
+    assert sum(shares) == pytest.approx(1)
+    assert shares[0] >= 0.5, "the right half is exact"
+    labs = [skimage.color.rgb2lab(np.asarray(picture)) for picture in (coffee, half)]
+    expected = np.histogram(skimage.color.deltaE_ciede2000(*labs), [0, 1, 2.5, 6, 12, 999])[0] / 15_000
+    assert shares == pytest.approx(expected, abs=0.002)
+    html = panel_html(measures)
+    assert f"too small to see <b>{shares[0]:.0%}</b>" in html
+    assert html.count("<rect") == 10
+    assert "<rect" not in panel_html(Yardstick(coffee.convert("L").convert("RGB")).measure(coffee)), (
+        "nothing to compare"
+    )
 
 
 def test_looks_run_no_model_and_leave_few_files(coloring: Coloring) -> None:
@@ -180,25 +202,45 @@ def _page_of(catalog: Catalog) -> str:
     return str(build_demo(catalog).get_config_file())
 
 
-def test_controls_open_for_what_a_model_takes(tiny_catalog: Catalog) -> None:
+def test_controls_are_there_for_what_a_model_takes(tiny_catalog: Catalog) -> None:
     plain = tiny_catalog["tiny-one"]
     values = control_values(plain)
-    assert values["prompt"]["interactive"] is False
-    assert values["prompt"]["info"].startswith("Tiny One does not listen to words")
-    assert values["negative_prompt"]["visible"] is values["steps"]["visible"] is False
+    for name in ("prompt", "negative_prompt", "steps", "guidance_scale"):
+        assert values[name]["visible"] is False
     listening = replace(
-        plain, settings={**plain.settings, "prompt": Setting("prompt", 0), "steps": Setting("steps", 8, 1, 50)}
+        plain, settings={**plain.settings, "prompt": TextSetting("prompt"), "steps": Setting("steps", 8, 1, 50)}
     )
-    values = control_values(listening)
-    assert values["prompt"]["interactive"] is True
+    values = control_values(listening, {"prompt": "a red door"})
+    assert values["prompt"] == {"visible": True, "value": "a red door"}
     assert values["steps"] == {"visible": True, "value": 8, "minimum": 1, "maximum": 50, "step": 1}
+    # A seed is shown where it draws something: in diffusion, and for the candidates after the first.
     drawing = replace(plain, kind="diffusion")
     assert [control_values(row)["seed"]["visible"] for row in (plain, drawing)] == [False, True]
+    assert control_values(plain, {"candidates": 3})["keep_seed"]["visible"] is True
 
 
 def test_descriptions_are_text(tiny_catalog: Catalog) -> None:
-    row = replace(tiny_catalog["tiny-one"], description="<script>alert(1)</script>")
-    assert "<script>" not in control_values(row)["note"]["value"]
+    row = replace(tiny_catalog["tiny-one"], name="<b>bold</b>", description="<script>alert(1)</script>")
+    for html in (control_values(row)["note"]["value"], models_html([row])):
+        assert "<script>" not in html
+        assert "<b>bold" not in html
+
+
+def test_the_default_model_is_warmed(tiny_catalog: Catalog) -> None:
+    studio = Studio(tiny_catalog)
+    studio.warm().join(60)
+    assert list(studio._pipelines) == ["tiny-one"]
+    nothing = Studio(Catalog(tiny_catalog.rows[-1:]))
+    nothing.warm().join(60)  # no model here: who asks is told, the page comes up
+    assert not nothing._pipelines
+
+
+def test_about_has_the_readme_s_own_snippets(tmp_path: Path) -> None:
+    text = api_text()
+    assert text in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "/colorize" in text
+    assert "gradio_client" in text
+    assert "footer has a link" in api_text(tmp_path / "missing.md")
 
 
 @pytest.mark.parametrize("given", [None, "x.png", {}, {"path": None}, {"path": "/etc/passwd"}, {"path": "a\0b"}])

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -44,12 +45,12 @@ def trim(source: Path, output: Path, *, num_layers: int, num_frequent: int) -> N
         config = json.loads((source / "config.json").read_text(encoding="utf-8"))
         tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
         tensors = load_file(source / "model.safetensors")
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise DataError(
             f"{source} is no folder with config.json, tokenizer.json and model.safetensors: {error}"
         ) from error
-    if config.get("model_type") != "bert" or num_layers > config["num_hidden_layers"]:
-        raise DataError(f"{source} must be a BERT of at least {num_layers} layers")
+    if config.get("model_type") != "bert" or not 1 <= num_layers <= config["num_hidden_layers"]:
+        raise DataError(f"{source} must be a BERT of at least {num_layers} layers, and 1 or more are kept")
     old = tokenizer["model"]["vocab"]
     kept = keep_pieces(old, num_frequent)
     new = {piece: index for index, piece in enumerate(kept)}
@@ -67,8 +68,10 @@ def trim(source: Path, output: Path, *, num_layers: int, num_frequent: int) -> N
         entry["ids"] = [new[token] for token in entry["tokens"]]
     tokenizer["padding"] = tokenizer["truncation"] = None
     output.mkdir(parents=True, exist_ok=True)
-    names: tuple[str, ...] = ("hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings", "type_vocab_size")
-    names += ("layer_norm_eps", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob")
+    names = (
+        *("hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings", "type_vocab_size"),
+        *("layer_norm_eps", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"),
+    )
     small = {name: config[name] for name in names}
     write_json({**small, "num_hidden_layers": num_layers, "vocab_size": len(kept)}, output / "config.json")
     with replacing(output / "tokenizer.json") as temporary:

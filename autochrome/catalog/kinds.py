@@ -1,33 +1,25 @@
-"""The kinds of models that a catalog row can name, and the pipeline class of each."""
+"""The kinds of models that a catalog row can name, and what loads each."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from autochrome.pipelines import FeedforwardPipeline, Pipeline, ScribblesPipeline, SegmentsPipeline, Setting
 from autochrome.pipelines.classic import ClassicPipeline
 
 
-class Loadable(Protocol):
-    """A pipeline class whose model is a folder of weights."""
+@dataclass(frozen=True)
+class Kind:
+    """Models that are folders of weights: the settings that all take, and what loads one.
 
-    @property
-    def SETTINGS(self) -> Mapping[str, Setting]:  # noqa: N802
-        """What every model of the kind takes, with defaults and ranges."""
+    `load(folder, *, model_id, settings, device)` gives the pipeline.
+    """
 
-    def from_folder(
-        self,
-        folder: Path,
-        *,
-        model_id: str | None = None,
-        settings: Mapping[str, Setting] | None = None,
-        device: str | None = None,
-    ) -> Pipeline:
-        """Load the model."""
+    settings: Mapping[str, Setting]
+    load: Callable[..., Pipeline]
 
 
-WITH_WEIGHTS: dict[str, Loadable] = {"feedforward": FeedforwardPipeline}
-"""Kind to class, for rows whose source is a folder or a repository of the Hub."""
+WITH_WEIGHTS: dict[str, Kind] = {"feedforward": Kind(FeedforwardPipeline.SETTINGS, FeedforwardPipeline.from_folder)}
+"""For rows whose source is a folder or a repository of the Hub."""
 
 CLASSIC: dict[str, type[ClassicPipeline]] = {"scribbles": ScribblesPipeline, "segments": SegmentsPipeline}
 """Source to class, for rows of kind `classic`: ways that need no weights."""

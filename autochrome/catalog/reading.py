@@ -87,7 +87,7 @@ def _read_kind(values: Mapping[str, Any], where: str, others: Catalog) -> tuple[
         if not isinstance(way, str) or way not in CLASSIC:
             raise CatalogError(f"{where}: source of a classic way must be one of {', '.join(CLASSIC)}, got {way!r}")
         return ClassicSource(way), CLASSIC[way].SETTINGS
-    return _read_source(values["source"], where), WITH_WEIGHTS[values["kind"]].SETTINGS
+    return _read_source(values["source"], where), WITH_WEIGHTS[values["kind"]].settings
 
 
 def _read_blend(values: Mapping[str, Any], where: str, others: Catalog) -> Row:

@@ -119,9 +119,7 @@ class Row:
         options: dict[str, Any] = {"flip_average": True} if self.flip_average else {}
         if self.kind == "feedforward":
             options["runtime"] = runtime
-        return WITH_WEIGHTS[self.kind].from_folder(
-            folder, model_id=self.id, settings=self.settings, device=device, **options
-        )
+        return WITH_WEIGHTS[self.kind].load(folder, model_id=self.id, settings=self.settings, device=device, **options)
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain JSON values, with `available` and `reason`."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from autochrome import __version__
-from autochrome.cli import benchmark, colorize, compare, deploy_space, evaluate, judge, models, push_model
+from autochrome.cli import benchmark, colorize, compare, deploy_space, evaluate, export, judge, models, push_model
 from autochrome.errors import AutochromeError
 
 # Before torch is imported: OpenMP threads that spin while idle make a pass 4 to 7 times slower beside a busy process.
@@ -35,6 +35,6 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="autochrome", description="Color for black-and-white photographs.")
     parser.add_argument("--version", action="version", version=f"Autochrome {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (colorize, evaluate, compare, judge, models, benchmark, push_model, deploy_space):
+    for command in (colorize, evaluate, compare, judge, models, benchmark, export, push_model, deploy_space):
         command.add_parser(subparsers)
     return parser

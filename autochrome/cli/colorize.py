@@ -3,15 +3,19 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autochrome.errors import AutochromeError, DataError, SettingError
+from autochrome.errors import DataError, SettingError
 
 if TYPE_CHECKING:
-    from autochrome.inputs import Item
-    from autochrome.pipelines import ColorizationOutput, Pipeline
+    from autochrome.cli.coloring import Order, Record
+    from autochrome.inputs import Item, Selection
+    from autochrome.pipelines import Pipeline
 
 _TEXT = "for models that listen to words"
 _STEPS = "for models that work in steps"
@@ -57,38 +61,173 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--palette", metavar="'#rrggbb,...'", help=_HINTS)
     parser.add_argument("--exemplar", type=Path, metavar="FILE", help="a color picture to take the colors from")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was done, with measures, as JSON")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes side by side, each with one thread and a model of its own (default: 1; on Ray as many as there "
+        "are cores, but for one). The results are the same for every number",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("processes", "ray"),
+        default="processes",
+        help="processes of this machine (default), or Ray Data: on the cluster that RAY_ADDRESS names",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "torch", "onnx"),
+        default="auto",
+        help="what runs the network; auto (default): ONNX Runtime where the extra onnx is installed and there is no "
+        "GPU, else torch",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Color every picture of the inputs; a bad one is named at the end and stops nothing."""
-    from tqdm import tqdm
-
     from autochrome.catalog import load_pipeline
+    from autochrome.cli.coloring import Order
+    from autochrome.engines import one_thread
     from autochrome.files import write_json
     from autochrome.inputs import select
     from autochrome.pipelines import settings_to_json
 
+    if args.workers is not None and args.workers < 1:
+        raise SettingError(f"--workers must be an integer from 1, got {args.workers}")
     selection = select(args.inputs, args.output)
-    pipeline = load_pipeline(args.model)
-    given = _given_settings(args)
-    settings = pipeline.check_inputs(**given)
+    with one_thread():  # with more, sums come out differently in the last bit, on other machines than on this one
+        pipeline = load_pipeline(args.model, runtime=args.runtime)
+        settings = pipeline.check_inputs(**_given_settings(args))
+        _check_candidates(selection.items, settings.get("candidates", 1))
+        _make_folder(args.output)
+        model = _lasting_name(args.model, pipeline)
+        order = Order(model, args.runtime, settings, args.output.resolve(), measure=args.json is not None)
+        journal = _Journal(selection, args.output, keep_all=args.json is not None)
+        try:
+            _color_all(selection.items, order, pipeline, journal, args)
+        finally:
+            journal.print_summary()
+            if args.json is not None:
+                shown = settings_to_json(settings)
+                content = {"model": pipeline.model_id, "settings": shown, "pictures": journal.records()}
+                write_json(content, args.json)
+    return int(journal.count["failed"] > 0)
+
+
+def _color_all(
+    items: "Sequence[Item]", order: "Order", pipeline: "Pipeline", journal: "_Journal", args: argparse.Namespace
+) -> None:
+    """Do what is not done yet. Where it stands is told every tenth of a second, in a log twice a minute."""
+    from tqdm import tqdm
+
+    from autochrome.cli.coloring import check_result
+
+    tell = partial(tqdm, file=sys.stderr, unit="picture", mininterval=0.1 if sys.stderr.isatty() else 30.0)
+    todo = []
+    for item in tell(items, desc="checking", leave=False, delay=1):
+        record = check_result(item, order, pipeline.model_id)
+        if record is None:
+            todo.append(item)
+        else:
+            journal.add(item, record)
+    # What was there already counts for how far it is, and not for how fast.
+    bar = tell(total=len(items), initial=len(items) - len(todo), smoothing=0.05)
+    with bar, closing(_start_engine(todo, order, pipeline, args)) as results:
+        for item, record in results:
+            journal.add(item, record)
+            bar.set_postfix({"failed": journal.count["failed"]} if journal.count["failed"] else {}, refresh=False)
+            bar.update()
+
+
+def _start_engine(
+    todo: "list[Item]", order: "Order", pipeline: "Pipeline", args: argparse.Namespace
+) -> "Generator[tuple[Item, Record]]":
+    from autochrome import engines
+    from autochrome.cli.coloring import color_with
+
+    if args.engine == "ray":
+        yield from engines.run_on_ray(order, todo, args.workers)
+    elif args.workers is None or args.workers == 1 or len(todo) < 2:
+        yield from engines.run_here(lambda: color_with(pipeline, order), todo)
+    else:
+        for item, record in engines.run_pool(order, todo, min(args.workers, len(todo))):
+            if isinstance(record, engines.Lost):
+                record = {"status": "failed", "reason": record.reason}
+            yield item, record
+
+
+class _Journal:
+    """What was done. Of many thousands of pictures only what failed is kept, unless all is asked for."""
+
+    def __init__(self, selection: "Selection", output_dir: Path, *, keep_all: bool) -> None:
+        self.count: Counter[str] = Counter(failed=len(selection.refused))
+        self._notes: Counter[str] = Counter()
+        self._selection = selection
+        self._output_dir = output_dir
+        self._keep_all = keep_all
+        self._records: dict[Any, Record] = {}
+
+    def add(self, item: "Item", record: "Record") -> None:
+        """How it went with one picture."""
+        self.count[record["status"]] += 1
+        self._notes.update(record.get("notes", ()))
+        if self._keep_all or record["status"] == "failed":
+            self._records[item.result] = record
+
+    def records(self) -> "list[Record]":
+        """What is kept, in the order of the inputs."""
+        from autochrome.inputs import printable
+
+        refused = [{"input": name, "status": "failed", "reason": reason} for name, reason in self._selection.refused]
+        return refused + [
+            {"input": item.name, "output": printable(str(self._output_dir / item.result)), **self._records[item.result]}
+            for item in self._selection.items
+            if item.result in self._records
+        ]
+
+    def print_summary(self) -> None:
+        """Notes, each once, the failures with their reasons, and how many pictures were done."""
+        for note, count in self._notes.items():
+            print(f"autochrome: note: {note}" + (f" ({count} pictures)" if count > 1 else ""), file=sys.stderr)
+        for record in self.records():
+            if record["status"] == "failed":
+                print(f"autochrome: failed: {record['input']}: {record['reason']}", file=sys.stderr)
+        already = f", {self.count['skipped']} already there" if self.count["skipped"] else ""
+        failed = f", {self.count['failed']} failed" if self.count["failed"] else ""
+        print(f"{self.count['done']} colored{already}{failed}")
+
+
+def _check_candidates(items: "Sequence[Item]", count: int) -> None:
+    """No further candidate may have the name of another picture's result."""
+    from autochrome.cli.coloring import candidate_path
+
+    if count > 1:
+        results = {item.result for item in items}
+        for item in items:
+            for candidate in range(1, count):
+                if candidate_path(item.result, candidate) in results:
+                    raise DataError(
+                        f"candidate {candidate + 1} of {item.name} would have the name of another picture's result, "
+                        f"{candidate_path(item.result, candidate)}; rename one of the two"
+                    )
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        args.output.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make the folder {args.output}: {error.strerror}; choose another --output") from error
-    records: list[dict[str, Any]] = [
-        {"input": name, "status": "failed", "reason": reason} for name, reason in selection.refused
-    ]
-    try:
-        for item in tqdm(selection.items, unit="picture", file=sys.stderr):
-            records.append(_do(item, args.output, pipeline, settings, measure=args.json is not None))
-    finally:
-        _report(records)
-        if args.json is not None:
-            shown = settings_to_json(settings)
-            write_json({"model": pipeline.model_id, "settings": shown, "pictures": records}, args.json)
-    return int(any(record["status"] == "failed" for record in records))
+        raise DataError(f"cannot make the folder {folder}: {error.strerror}; choose another --output") from error
+
+
+def _lasting_name(model: str | None, pipeline: "Pipeline") -> str | None:
+    """By what other processes load the very same model: of the Hub its commit, of a folder the whole path."""
+    from autochrome.catalog import load_catalog
+
+    if "/" in pipeline.model_id:
+        return pipeline.model_id
+    is_folder = model is not None and Path(model).is_dir() and all(row.id != model for row in load_catalog())
+    return str(Path(model).resolve()) if is_folder and model is not None else model
 
 
 def _given_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -106,72 +245,3 @@ def _given_settings(args: argparse.Namespace) -> dict[str, Any]:
 
             given = {**parse_directions(given.pop("hints")), **given}
     return given
-
-
-def _do(
-    item: "Item", output_dir: Path, pipeline: "Pipeline", settings: Mapping[str, Any], *, measure: bool
-) -> dict[str, Any]:
-    """Color one picture and say how it went."""
-    from autochrome.image import write_png
-    from autochrome.inputs import printable
-
-    path = output_dir / item.result
-    record: dict[str, Any] = {"input": item.name, "output": printable(str(path))}
-    try:
-        if _is_finished(path, pipeline.model_id, settings):
-            return {**record, "status": "skipped"}
-        out = pipeline(item.read(), **settings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_png(out.images[0], path, out.metadata())
-        record |= {"status": "done", "width": out.source.width, "height": out.source.height, "seconds": out.seconds}
-        record |= {"notes": list(out.notes)} if out.notes else {}
-        return record | (_measure(out) if measure else {})
-    except (AutochromeError, OSError) as error:
-        return {**record, "status": "failed", "reason": str(error)}
-    except Exception as error:  # a bug of ours, or no memory: 50,000 pictures do not stop for one
-        return {**record, "status": "failed", "reason": f"unexpected {type(error).__name__}: {error}"}
-
-
-def _is_finished(path: Path, model_id: str, settings: Mapping[str, Any]) -> bool:
-    """Whether the result is there, made by this model with these settings.
-
-    Raises:
-        DataError: a file is there that Autochrome did not make.
-    """
-    from PIL.PngImagePlugin import PngImageFile
-
-    from autochrome.pipelines import metadata
-
-    if not path.exists():
-        return False
-    try:
-        with PngImageFile(path) as picture:
-            found = dict(picture.info)
-    except (OSError, SyntaxError):  # a folder, unreadable, or not a PNG
-        found = {}
-    if not str(found.get("Software", "")).startswith("Autochrome "):
-        raise DataError(f"{path} exists and was not made by Autochrome; move it, or choose another --output")
-    wanted = metadata(model_id, settings)
-    return all(found.get(name) == wanted[name] for name in ("Model", "Settings"))
-
-
-def _measure(out: "ColorizationOutput") -> dict[str, float]:
-    """How colorful the result is, and how far its L* is from the input's (both full size)."""
-    from autochrome.image import picture_to_tensor
-    from autochrome.metrics import colorfulness, lightness_error
-
-    result = picture_to_tensor(out.images[0])
-    error = lightness_error(result, picture_to_tensor(out.source))
-    return {"colorfulness": colorfulness(result).item(), "lightness_error": error.item()}
-
-
-def _report(records: list[dict[str, Any]]) -> None:
-    count = {status: sum(record["status"] == status for record in records) for status in ("done", "skipped", "failed")}
-    for record in records:
-        for note in record.get("notes", ()):
-            print(f"autochrome: note: {record['input']}: {note}", file=sys.stderr)
-        if record["status"] == "failed":
-            print(f"autochrome: failed: {record['input']}: {record['reason']}", file=sys.stderr)
-    already = f", {count['skipped']} already there" if count["skipped"] else ""
-    failed = f", {count['failed']} failed" if count["failed"] else ""
-    print(f"{count['done']} colored{already}{failed}")

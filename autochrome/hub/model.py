@@ -15,6 +15,8 @@ from autochrome.hub.pushing import CARD, Pushed, push_files
 
 FETCHED = CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 """All that is ever loaded. `autochrome.models` has the same names; importing them from there would load torch."""
+WORDS = ("text_encoder/config.json", "text_encoder/model.safetensors", "text_encoder/tokenizer.json")
+"""What a model that takes words has besides: its text encoder."""
 LICENSE_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SHOWABLE = re.compile(r"cc0-1\.0|public[ -]domain|cc[ -]by(-sa)?[ -]\d\.\d|apache-2\.0|mit")
@@ -40,7 +42,7 @@ class Pulled:
 def push_model(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
     """Make the Hub's model `repo_id` ("name/model") hold what `folder` holds, in one commit; see `push_files`.
 
-    What goes: `model.safetensors`, `config.json`, `README.md` (the card), a LICENSE, and pictures that the card's head
+    What goes: `model.safetensors`, `config.json`, `text_encoder/` of a model that takes words, `README.md` (the card), a LICENSE, and pictures that the card's head
     lists under `pictures` with a license of `SHOWABLE` and whom to credit:
 
         pictures:
@@ -75,6 +77,9 @@ def model_files(folder: Path) -> dict[str, Path]:
     for name in FETCHED:
         if name not in found:
             raise ModelError(f"'{folder}' holds no {name}; a model is a folder with {CONFIG_NAME} and {WEIGHTS_NAME}")
+    if some := [name for name in WORDS if name in found]:
+        if absent := sorted(set(WORDS) - set(some)):
+            raise ModelError(f"'{folder}' holds {some[0]} but no {absent[0]}; a text encoder is all three of its files")
     if CARD not in found:
         raise DataError(
             f"'{folder}' holds no {CARD}; a model is published with a card that says what it is, how good, and under "
@@ -89,7 +94,7 @@ def model_files(folder: Path) -> dict[str, Path]:
                 f"'{folder / name}' is a picture whose license is not known: list it under `pictures` in the head of "
                 f"{CARD} ('{name}: {{license: CC0-1.0, credit: whose it is}}'), or take it away"
             )
-        if not name.endswith(PICTURE_SUFFIXES) and name not in (CARD, CONFIG_NAME, WEIGHTS_NAME, *LICENSE_NAMES):
+        if not name.endswith(PICTURE_SUFFIXES) and name not in (CARD, *FETCHED, *WORDS, *LICENSE_NAMES):
             raise DataError(
                 f"'{folder / name}' has no place in a model on the Hub; nothing was uploaded. There go: "
                 f"{WEIGHTS_NAME}, {CONFIG_NAME}, {CARD}, LICENSE and pictures. Weights are safetensors, never pickled"
@@ -101,7 +106,9 @@ def model_files(folder: Path) -> dict[str, Path]:
 
 
 def pull_model(repo_id: str, revision: str | None = None) -> Pulled:
-    """Fetch `config.json` and `model.safetensors` of a model of the Hub into the client's cache; nothing else is.
+    """Fetch `config.json`, `model.safetensors` and `text_encoder/`, if there is one, of a model of the Hub.
+
+    They go into the client's cache; nothing else is ever fetched.
 
     What was fetched once by its commit needs no network again.
 
@@ -130,6 +137,9 @@ def pull_model(repo_id: str, revision: str | None = None) -> Pulled:
             commit = revision
         try:
             paths = [Path(hf_hub_download(repo_id, name, revision=commit, token=secret)) for name in FETCHED]
+            if takes_words(paths[0]):
+                for name in WORDS:
+                    hf_hub_download(repo_id, name, revision=commit, token=secret)
         except RemoteEntryNotFoundError as error:
             raise ModelError(
                 f"'{repo_id}' at {commit} is no model of Autochrome: it holds no {CONFIG_NAME} and {WEIGHTS_NAME} "
@@ -142,7 +152,23 @@ def is_cached(repo_id: str, commit: str) -> bool:
     """Whether a model's files of that commit are here already; asks nobody."""
     from huggingface_hub import try_to_load_from_cache
 
-    return all(isinstance(try_to_load_from_cache(repo_id, name, revision=commit), str) for name in FETCHED)
+    def here(name: str) -> str | None:
+        found = try_to_load_from_cache(repo_id, name, revision=commit)
+        return found if isinstance(found, str) else None
+
+    config = here(CONFIG_NAME)
+    if config is None or here(WEIGHTS_NAME) is None:
+        return False
+    return not takes_words(Path(config)) or all(here(name) for name in WORDS)
+
+
+def takes_words(config: Path) -> bool:
+    """Whether the model of this `config.json` takes directions; one that is damaged is found out when it is loaded."""
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and values.get("decoder") == "steered_unet"
 
 
 def is_offline() -> bool:
@@ -161,7 +187,7 @@ def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _is_pushed(path: str) -> bool:
     """Whether a push is what brought this file to the Hub."""
-    return path in (CARD, *FETCHED, *LICENSE_NAMES) or path.endswith(PICTURE_SUFFIXES)
+    return path in (CARD, *FETCHED, *WORDS, *LICENSE_NAMES) or path.endswith(PICTURE_SUFFIXES)
 
 
 def _check_head(head: Mapping[str, Any], card: Path) -> None:

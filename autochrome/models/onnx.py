@@ -12,7 +12,7 @@ import json
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -98,7 +98,7 @@ def _record(model: Colorizer) -> bytes:
         torch.onnx.export(
             model,
             (example,),
-            file,
+            cast(Any, file),
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 NUM_HINT_VALUES = 6
 NUM_PALETTE_VALUES = 4
 TEXT_WIDTH = 384
+AB_GAIN = 8.0
+"""Colours of photographs are about 0.1 in network units; the weights that read them learn faster from about 1."""
 _FREQUENCIES = (1.0, 2.0, 4.0, 8.0)
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
@@ -73,13 +75,13 @@ class Steering(nn.Module):
             parts.append(self.word(conditions.words))
             masks.append(conditions.word_mask)
         if conditions.palette is not None:
-            colors = conditions.palette
+            colors = torch.cat([conditions.palette[..., :2] * AB_GAIN, conditions.palette[..., 2:]], dim=-1)
             count = (colors[..., 3:] > 0).float().sum(dim=1, keepdim=True).expand(-1, colors.shape[1], -1)
             parts.append(self.palette(torch.cat([colors, count / 8], dim=-1)))
             masks.append(colors[..., 3] > 0)
         if conditions.hints is not None:
             hints = conditions.hints
-            values = torch.cat([hints[..., 2:4], hints[..., 5:], _fourier(hints[..., :2])], dim=-1)
+            values = torch.cat([hints[..., 2:4] * AB_GAIN, hints[..., 5:], _fourier(hints[..., :2])], dim=-1)
             parts.append(self.hint(values) + self.hint_feature(sample(features[1], hints[..., :2])))
             masks.append(hints[..., 5] > 0)
         return torch.cat([part.to(self.nothing.dtype) for part in parts], dim=1), torch.cat(masks, dim=1)
@@ -154,7 +156,7 @@ class HintPropagation(nn.Module):
 
 
 def draw_hints(hints: Tensor, height: int, width: int) -> Tensor:
-    """Hints `(B, N, 6)` on a map `(B, 3, h, w)`: ab_normalized times presence, and presence (0..1, by confidence).
+    """Hints `(B, N, 6)` on a map `(B, 3, h, w)`: AB_GAIN times ab_normalized times presence, and presence (0..1).
 
     A disc covers the cells that it reaches, by their distance; the cell under its centre always. Where several overlap
     the strongest counts, and the last of equals.
@@ -167,7 +169,7 @@ def draw_hints(hints: Tensor, height: int, width: int) -> Tensor:
     chosen = (presence + order * (presence > 0)).argmax(dim=2, keepdim=True)
     there = presence.gather(2, chosen)
     ab = hints[..., 2:4].gather(1, chosen.expand(-1, -1, 2))
-    return torch.cat([ab * there, there], dim=-1).transpose(1, 2).unflatten(2, (height, width))
+    return torch.cat([ab * there * AB_GAIN, there], dim=-1).transpose(1, 2).unflatten(2, (height, width))
 
 
 def distances(hints: Tensor, height: int, width: int) -> Tensor:

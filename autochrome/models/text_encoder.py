@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -53,16 +52,14 @@ class TextEncoder(nn.Module):
             config = BertConfig(**json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8")))
             tensors = load_file(folder / WEIGHTS_NAME)
             self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_NAME))
-        except (ValueError, TypeError, SafetensorError) as error:
+            self.bert = BertModel(config, add_pooling_layer=False)
+        except Exception as error:  # tokenizers raises plain Exception, transformers many kinds
             raise ModelError(f"the text encoder in {folder} is damaged ({error})") from error
-        except Exception as error:  # tokenizers raises plain Exception
-            raise ModelError(f"the tokenizer in {folder} is damaged ({error})") from error
-        self.bert = BertModel(config, add_pooling_layer=False)
         load_weights(self.bert, tensors, origin=str(folder))
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.width: int = config.hidden_size
-        self.max_tokens = max_tokens
+        self.max_tokens = min(max_tokens, config.max_position_embeddings)
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -74,8 +71,8 @@ class TextEncoder(nn.Module):
         encoded = [self._ids(text) for text in texts]
         longest = max((len(ids) for ids in encoded), default=0)
         device = self.bert.embeddings.word_embeddings.weight.device
-        mask = torch.tensor([[place < len(ids) for place in range(longest)] for ids in encoded], device=device)
-        mask = mask.reshape(len(encoded), longest)
+        there = [[place < len(ids) for place in range(longest)] for ids in encoded]
+        mask = torch.tensor(there, dtype=torch.bool, device=device).reshape(len(encoded), longest)
         if longest == 0:
             return torch.zeros(len(encoded), 0, self.width, device=device), mask
         ids = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in encoded], device=device)

@@ -44,6 +44,19 @@ def name_colors(lab: Floats) -> list[str]:
     return [names[index] for index in nearest]
 
 
+def anchor_of(term: str) -> tuple[float, float, float]:
+    """The mean Lab of a basic color term, over its anchors, light and dark ones included.
+
+    Raises KeyError where it is none.
+    """
+    names, anchors = _anchors()
+    of_term = anchors[[name.split()[-1] == term for name in names]]
+    if not len(of_term):
+        raise KeyError(term)
+    lightness, a, b = of_term.mean(axis=0).tolist()
+    return lightness, a, b
+
+
 def list_in_words(names: Sequence[str]) -> str:
     """ "red", "red and blue", "red, blue and white"."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
@@ -54,21 +67,23 @@ def cluster_colors(pixels: Floats, num_clusters: int = _NUM_CLUSTERS) -> tuple[F
 
     Lloyd's algorithm from the mean and then each time the farthest pixel; fewer clusters where there are fewer colors.
     """
-    centers = pixels.mean(axis=0, keepdims=True)
-    distances = np.square(pixels - centers).sum(axis=1)
-    while len(centers) < num_clusters and distances.max() > 1:
-        centers = np.vstack((centers, pixels[distances.argmax()]))
-        distances = np.minimum(distances, np.square(pixels - centers[-1]).sum(axis=1))
-    counts = np.ones(len(centers))
+    chosen = [pixels.mean(axis=0)]
+    columns = np.ascontiguousarray(pixels.T)
+    distances = np.square(columns - chosen[0][:, None]).sum(axis=0)
+    while len(chosen) < num_clusters and distances.max() > 1:
+        chosen.append(pixels[distances.argmax()])
+        distances = np.minimum(distances, np.square(columns - chosen[-1][:, None]).sum(axis=0))
+    centers, counts = np.stack(chosen), np.ones(len(chosen))
     for _ in range(_NUM_ROUNDS):
-        nearest, _ = vq(pixels, centers)
-        counts = np.bincount(nearest, minlength=len(centers)).astype(np.float64)
-        sums = np.stack([np.bincount(nearest, channel, len(centers)) for channel in pixels.T], axis=1)
-        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centers)
+        # Squared distances less the pixel's own square, which is the same for all centers; as products they are fast.
+        distances = np.square(centers).sum(axis=1, keepdims=True) - 2 * (centers @ columns)
+        nearest = (distances == distances.min(axis=0)).astype(np.float64)
+        counts = nearest.sum(axis=1)
+        moved = np.where(counts[:, None] > 0, nearest @ pixels / np.maximum(counts, 1)[:, None], centers)
         if np.abs(moved - centers).max() < 0.1:
             break
         centers = moved
-    return centers, counts / len(pixels)
+    return centers, counts / counts.sum()
 
 
 @functools.cache

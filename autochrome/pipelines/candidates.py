@@ -22,8 +22,8 @@ DISTINCT = 0.15
 def candidate_factors(chosen: int, count: int, seed: int, setting: Setting) -> list[int]:
     """The render factors of `count` candidates: the chosen one first, then others in rising order.
 
-    The others are spread: the factors around the chosen one are cut into as many runs as are wanted, and `seed` draws
-    one from each. The same arguments give the same factors.
+    The others are spread, half of them below and half above: the factors on each side are cut into as many runs as
+    are wanted, and `seed` draws one from each. The same arguments give the same factors.
 
     Args:
         chosen: the render factor that was asked for.
@@ -43,11 +43,17 @@ def candidate_factors(chosen: int, count: int, seed: int, setting: Setting) -> l
     low, high = SPAN
     near = [f for f in allowed if low * chosen <= f <= high * chosen and abs(math.log(f / chosen)) > DISTINCT]
     if len(near) < 2 * (count - 1):  # at an end of the range: whatever is nearest, so that there is a choice
-        near = sorted(sorted(allowed, key=lambda factor: abs(factor - chosen))[: 2 * (count - 1)])
+        near = sorted(allowed, key=lambda factor: abs(factor - chosen))[: 2 * (count - 1)]
+    smaller, larger = sorted(f for f in near if f < chosen), sorted(f for f in near if f > chosen)
+    num_smaller = min(len(smaller), max(count // 2, count - 1 - len(larger)))
     draw = random.Random(seed)
-    edges = [round(index * len(near) / max(1, count - 1)) for index in range(count)]
-    others = [near[start + int(draw.random() * (end - start))] for start, end in pairwise(edges)]
-    return [chosen, *others]
+    return [chosen, *_draw(smaller, num_smaller, draw), *_draw(larger, count - 1 - num_smaller, draw)]
+
+
+def _draw(factors: list[int], count: int, draw: random.Random) -> list[int]:
+    """One of each of `count` runs of equal length."""
+    edges = [round(index * len(factors) / max(1, count)) for index in range(count + 1)]
+    return [factors[start + int(draw.random() * (end - start))] for start, end in pairwise(edges)]
 
 
 class Pictures(Sequence[PIL.Image.Image]):

@@ -1,5 +1,6 @@
 """The pipeline of the networks that give their answer in one pass: L* in, a*b* out."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from autochrome.color import AB_SCALE
 from autochrome.errors import ModelError, SettingError, UnavailableError
 from autochrome.image import picture_to_lightness, resize, working_size
 from autochrome.models import Colorizer, load_colorizer
-from autochrome.models.onnx import OnnxColorizer, is_installed
+from autochrome.models.onnx import OnnxColorizer, export_onnx, is_installed
 from autochrome.pipelines.base import (
     Clock,
     ColorizationOutput,
@@ -214,3 +215,17 @@ class FeedforwardPipeline(Pipeline):
             # Network units beyond 1 are outside sRGB for any L*.
             ab: Tensor = ab_normalized.float().clamp(-1, 1).cpu() * AB_SCALE
         return ab.clone()  # outside inference mode: an ordinary tensor, which a caller may change
+
+    def export_onnx(self) -> bytes:
+        """The network as the content of an .onnx file, with what a program needs to know to use it; for the CPU.
+
+        Raises:
+            UnavailableError, SettingError, ModelError: as in `autochrome.models.onnx.export_onnx`.
+        """
+        notes = {
+            "model": self.model_id,
+            "settings": json.dumps({name: setting.to_dict() for name, setting in self.settings.items()}),
+            "px_per_render_factor": str(PX_PER_RENDER_FACTOR),
+            "flip_average": json.dumps(self.flip_average),
+        }
+        return export_onnx(self.model, notes)

@@ -48,7 +48,8 @@ def models_html(catalog: Iterable[Row]) -> str:
     """Every model of the catalog: what it is, its license, what it takes, and why it cannot be used here."""
     rows = "".join(_model_row(row) for row in catalog)
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Model", "What it is", "Takes", "License"))
-    return f'<h2>The models</h2><div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<h2>The models</h2><div class="wide">{table}</div>'
 
 
 def _model_row(row: Row) -> str:
@@ -56,8 +57,8 @@ def _model_row(row: Row) -> str:
     note = "" if reason is None else f'<br><em class="reason">Not available here. {escape(reason)}</em>'
     settings = ", ".join(name.replace("_", " ") for name in row.settings)
     return (
-        f'<tr><th scope="row">{escape(row.name)}<br><code>{escape(row.id)}</code></th><td>{escape(row.description)}{note}'
-        f"</td><td>{escape(settings)}</td><td>{escape(row.license)}</td></tr>"
+        f'<tr><th scope="row">{escape(row.name)}<br><code>{escape(row.id)}</code></th>'
+        f"<td>{escape(row.description)}{note}</td><td>{escape(settings)}</td><td>{escape(row.license)}</td></tr>"
     )
 
 
@@ -68,7 +69,7 @@ def metrics_html() -> str:
         for name, measure, meaning, scale in METRICS
     )
     return (
-        "<h2>What the numbers mean</h2><p>Plain grey is a baseline that people forget: its colors are wrong everywhere, "
+        "<h2>What the numbers mean</h2><p>Plain grey is a baseline that people forget: its colors are wrong everywhere "
         "and still it scores well in several measures. So every comparison here has a row without color.</p>"
         f"<dl>{items}</dl>"
     )

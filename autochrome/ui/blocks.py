@@ -23,7 +23,7 @@ def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
     studio = Studio(catalog)
     with gr.Blocks(title="Autochrome") as demo:
         gr.HTML(TITLE, elem_id="title")
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Colorize", id="colorize", elem_id="tab-colorize"):
                 stage, controls = build_colorize_tab(demo, studio)
             with gr.Tab("Compare", id="compare", elem_id="tab-compare"):

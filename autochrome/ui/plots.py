@@ -23,7 +23,8 @@ def difference_strip(shares: Sequence[float], baseline: Sequence[float]) -> str:
         f'<div class="strip"><span>{name}</span>{_strip(name, values)}</div>'
         for name, values in (("this result", shares), ("without color", baseline))
     )
-    return f'<figure class="differences"><figcaption>How much of the picture is</figcaption><ul>{legend}</ul>{rows}</figure>'
+    caption = "<figcaption>How much of the picture is</figcaption>"
+    return f'<figure class="differences">{caption}<ul>{legend}</ul>{rows}</figure>'
 
 
 def _strip(name: str, shares: Sequence[float]) -> str:

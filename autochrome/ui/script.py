@@ -1,10 +1,12 @@
-"""What Gradio leaves out: a picture pasted anywhere on the page, and arrow keys for the line of before and after."""
+"""What Gradio leaves out: pictures pasted anywhere, arrow keys for the lines between two pictures, and live regions."""
 
 PAGE_SCRIPT = """
 () => {
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
-    const input = document.querySelector("#photograph input[type=file]");
+    // The tabs that are not open are hidden: the picture goes to the one that is.
+    const inputs = document.querySelectorAll(":is(#photograph, #compare-photograph) input[type=file]");
+    const input = [...inputs].find((each) => each.closest(".block").offsetParent);
     if (!file || !input) return;
     const transfer = new DataTransfer();
     transfer.items.add(file);
@@ -23,18 +25,25 @@ PAGE_SCRIPT = """
     fire(window, "mouseup", x + distance);
   };
   const reach = { ArrowLeft: -0.05, ArrowRight: 0.05, Home: -1, End: 1 };
+  const spoken = ["status", "compare-status", "batch-status"];
   new MutationObserver(() => {
-    const handle = document.querySelector("#before-after [data-testid=slider]:not([tabindex])");
-    if (!handle) return;
-    handle.tabIndex = 0;
-    handle.setAttribute("role", "slider");
-    handle.setAttribute("aria-label", "Line between before and after");
-    handle.setAttribute("aria-valuetext", "The arrow keys move it: photograph left, result right");
-    handle.addEventListener("keydown", (event) => {
-      if (!(event.key in reach)) return;
-      event.preventDefault();
-      drag(handle, reach[event.key] * handle.parentElement.clientWidth);
-    });
+    for (const id of spoken) document.getElementById(id)?.setAttribute("aria-live", "polite");
+    for (const caption of document.querySelectorAll(".thumbnail-item .caption-label")) {
+      const button = caption.closest(".thumbnail-item"), name = caption.textContent.trim();
+      if (name && button.ariaLabel !== name) button.ariaLabel = name;  // Gradio's own says "Thumbnail 1 of 4"
+    }
+    const lines = document.querySelectorAll(":is(#before-after, #compare-slider) [data-testid=slider]:not([tabindex])");
+    for (const handle of lines) {
+      handle.tabIndex = 0;
+      handle.setAttribute("role", "slider");
+      handle.setAttribute("aria-label", "Line between left and right picture");
+      handle.setAttribute("aria-valuetext", "The arrow keys move it");
+      handle.addEventListener("keydown", (event) => {
+        if (!(event.key in reach)) return;
+        event.preventDefault();
+        drag(handle, reach[event.key] * handle.parentElement.clientWidth);
+      });
+    }
   }).observe(document.body, { childList: true, subtree: true });
 }
 """

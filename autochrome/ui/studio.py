@@ -39,7 +39,7 @@ class Studio:
         return row.unavailable_reason() or row.undirected_reason({})
 
     def offered_rows(self) -> list[Row]:
-        """The models that the page offers, in the catalog's order: those that can be loaded, and color by themselves."""
+        """The models that the page offers, in order: those that can be loaded, and color by themselves."""
         return [row for row in self.catalog if self.absent_reason(row) is None]
 
     def default_row(self) -> Row:

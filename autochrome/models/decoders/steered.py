@@ -1,13 +1,14 @@
 """The default decoder with a person's directions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from autochrome.models.decoders.unet import UNetDecoder
-from autochrome.models.steering import Conditions, Steering, draw_hints, shrink_map
+from autochrome.models.steering import NUM_HINT_VALUES, Conditions, Steering, draw_hints, shrink_map
 
 
 class SteeredUNetDecoder(UNetDecoder):
@@ -33,32 +34,32 @@ class SteeredUNetDecoder(UNetDecoder):
         The error is the distance between predicted and true ab_normalized.
         """
         conditions = conditions or Conditions()
+        if conditions.hints is None or not conditions.hints.shape[1]:
+            # The layers that read hints say something of none, too, as they do in a batch where another picture has some.
+            conditions = replace(conditions, hints=features[0].new_zeros(len(features[0]), 1, NUM_HINT_VALUES))
+        assert conditions.hints is not None
         tokens, mask = self.steering.tokens(conditions, features)
-        maps = self._maps(conditions, features)
+        maps = self._maps(conditions.hints, features)
         x = features[0]
         for index, level in enumerate(self.levels):
             skip = self.skips[index](features[index])
             x = skip if index == 0 else skip + F.interpolate(self.reductions[index - 1](x), scale_factor=2.0)
-            if maps:
-                x = x + self.steering.maps[index](maps[index])
+            x = x + self.steering.maps[index](maps[index])
             if index < len(self.steering.attentions):
                 x = self.steering.attentions[index](x, tokens, mask)
-            if index + 1 == len(self.levels) and conditions.hints is not None:
+            if index + 1 == len(self.levels):
                 added, color, weight = self.steering.propagation(x, conditions.hints)
                 x = x + added
             x = level(x)
         x = F.relu(self.norm(x))
         ab, extra = self.head(x).float(), self.steering.extra(x).float()
-        if conditions.hints is not None:
-            ab = torch.lerp(ab, color, weight * extra[:, :1].sigmoid())
+        ab = torch.lerp(ab, color, weight * extra[:, :1].sigmoid())
         return torch.cat([ab, extra[:, 1:]], dim=1)
 
-    def _maps(self, conditions: Conditions, features: Sequence[Tensor]) -> list[Tensor]:
-        """The hints drawn at every level's size, from coarse to fine; none without hints."""
-        if conditions.hints is None:
-            return []
+    def _maps(self, hints: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+        """The hints drawn at every level's size, from coarse to fine."""
         height, width = features[len(self.levels) - 1].shape[-2:]
-        maps = [draw_hints(conditions.hints, height, width)]
+        maps = [draw_hints(hints, height, width)]
         while len(maps) < len(self.levels):
             maps.append(shrink_map(maps[-1]))
         return maps[::-1]

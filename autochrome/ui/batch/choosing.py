@@ -54,8 +54,8 @@ def choose(uploads: Sequence[Path]) -> Choice:
         _choose_from(path, choice, taken)
         if len(choice.jobs) > MAX_PICTURES:
             raise DataError(
-                f"there are more than {MAX_PICTURES} pictures; make several batches, or use `autochrome colorize`, which "
-                "takes any number"
+                f"there are more than {MAX_PICTURES} pictures; make several batches, or use `autochrome colorize`, "
+                "which takes any number"
             )
     return choice
 
@@ -90,7 +90,7 @@ def _check_members(path: Path) -> None:
 
 
 def _free_name(result: PurePosixPath, taken: set[str]) -> PurePosixPath:
-    """The name, or the first with a number that no other picture of the batch has; upper and lower case are the same."""
+    """The name, or the first with a number that no other picture has; upper and lower case are the same."""
     name, number = result, 2
     while str(name).casefold() in taken:
         name, number = result.with_stem(f"{result.stem} ({number})"), number + 1

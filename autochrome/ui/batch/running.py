@@ -73,25 +73,23 @@ class Batch:
         """
         self.records = [Record(name, "failed", reason) for name, reason in self.choice.refused]
         num_bytes = 0
-        with replacing(self.path) as temporary:
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:  # a PNG is compressed already
-                for index, job in enumerate(self.choice.jobs):
-                    yield job
-                    if cancelled():
-                        rest = self.choice.jobs[index:]
-                        self.records += [Record(each.name, "cancelled", "the batch was cancelled") for each in rest]
-                        break
-                    if num_bytes > MAX_RESULT_BYTES:
-                        reason = (
-                            f"the results before it have {num_bytes:,} bytes, which is the limit; make another batch"
-                        )
-                        self.records.append(Record(job.name, "failed", reason))
-                        continue
-                    record, size = self._do(job, archive, studio, model_id, settings)
-                    self.records.append(record)
-                    num_bytes += size
-                    time.sleep(BREATH_SECONDS)
-                archive.writestr("metrics.csv", self.csv(), zipfile.ZIP_DEFLATED)
+        # Stored: a PNG is compressed already.
+        with replacing(self.path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for index, job in enumerate(self.choice.jobs):
+                yield job
+                if cancelled():
+                    rest = self.choice.jobs[index:]
+                    self.records += [Record(each.name, "cancelled", "the batch was cancelled") for each in rest]
+                    break
+                if num_bytes > MAX_RESULT_BYTES:
+                    reason = f"the results before it have {num_bytes:,} bytes, which is the limit; make another batch"
+                    self.records.append(Record(job.name, "failed", reason))
+                    continue
+                record, size = self._do(job, archive, studio, model_id, settings)
+                self.records.append(record)
+                num_bytes += size
+                time.sleep(BREATH_SECONDS)
+            archive.writestr("metrics.csv", self.csv(), zipfile.ZIP_DEFLATED)
 
     def _do(
         self, job: Job, archive: zipfile.ZipFile, studio: Studio, model_id: str, settings: Mapping[str, object]

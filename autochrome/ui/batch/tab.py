@@ -21,8 +21,8 @@ from autochrome.ui.studio import Studio
 Updates = dict[Any, Any]
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 INTRODUCTION = (
-    f"<p>Up to {MAX_PICTURES} pictures at once, as files or in .zip archives. The results come as one .zip with the same "
-    "names and a table of measures.</p>"
+    f"<p>Up to {MAX_PICTURES} pictures at once, as files or in .zip archives. The results come as one .zip with the "
+    "same names and a table of measures.</p>"
 )
 
 
@@ -114,7 +114,7 @@ def build_batch_tab(studio: Studio, controls: Controls, tab: gr.Tab) -> None:
         controls: of the tab Colorize: a batch is done with the model and the settings there.
         tab: this tab, which says so when it is opened.
     """
-    gr.HTML(INTRODUCTION)
+    gr.HTML(INTRODUCTION, elem_classes="intro")
     files = gr.File(
         label="Pictures and .zip archives",
         file_count="multiple",

@@ -9,14 +9,14 @@ from typing import Any
 import gradio as gr
 
 from autochrome.errors import PictureError
+from autochrome.ui.coloring import Coloring, Look
 from autochrome.ui.colorize.address import read_address
 from autochrome.ui.colorize.controls import SETTINGS, Controls, draws
 from autochrome.ui.colorize.examples import Example
 from autochrome.ui.colorize.history import Entry, as_gallery, look_again, make_entry, put_first
 from autochrome.ui.colorize.presets import Preset
-from autochrome.ui.colorize.sentences import picked_html, restored_html, status_html
+from autochrome.ui.colorize.sentences import candidate_caption, picked_html, restored_html, status_html
 from autochrome.ui.colorize.stage import Stage
-from autochrome.ui.coloring import Coloring, Look
 from autochrome.ui.files import uploaded_path
 from autochrome.ui.guard import sentences
 from autochrome.ui.keep import LastResults
@@ -222,10 +222,7 @@ class Handlers:
     def _candidates(self, coloring: Coloring, look: Look) -> Any:
         if coloring.num_candidates == 1:
             return gr.update(value=None, visible=False)
-        captions = ["plain"]
-        for number in range(1, coloring.num_candidates):
-            factor = coloring.candidate_settings(number).get("render_factor")
-            captions.append(f"render factor {factor}" if factor is not None else f"candidate {number + 1}")
+        captions = [candidate_caption(coloring, number) for number in range(coloring.num_candidates)]
         pictures = [(str(path), words) for path, words in zip(coloring.thumbnails(look), captions, strict=True)]
         return gr.update(value=pictures, selected_index=look.candidate, visible=True)
 

@@ -17,17 +17,38 @@ def status_html(coloring: Coloring, model_name: str) -> str:
     )
 
 
+def candidate_caption(coloring: Coloring, candidate: int) -> str:
+    """A candidate in a word or two, for its small picture."""
+    if candidate == 0:
+        return "plain"
+    factors = _factors(coloring, candidate)
+    if factors is None:
+        return f"candidate {candidate + 1}"
+    return f"{_words(*factors)} ({factors[1]})"
+
+
 def picked_html(coloring: Coloring, candidate: int) -> str:
     """Which candidate is the result now, and what makes it different."""
     number = f"candidate {candidate + 1} of {coloring.num_candidates}"
     if candidate == 0:
-        return f"<p>Now {number}, the plain result.</p>"
+        return f"<p>Now {number}, the plain result. No model ran.</p>"
+    factors = _factors(coloring, candidate)
+    if factors is None:
+        return f"<p>Now {number}. No model ran.</p>"
+    chosen, factor = factors
+    words = _words(chosen, factor)
+    return f"<p>Now {number}, made at render factor {factor} instead of {chosen}: often {words}. No model ran.</p>"
+
+
+def _factors(coloring: Coloring, candidate: int) -> tuple[int, int] | None:
+    """The render factors of the plain result and of a candidate; None where that is not what they differ in."""
     chosen = coloring.output.settings.get("render_factor")
     factor = coloring.candidate_settings(candidate).get("render_factor")
-    if factor is None or chosen is None:
-        return f"<p>Now {number}.</p>"
-    words = "bolder" if factor < chosen else "calmer"
-    return f"<p>Now {number}, made at render factor {factor} instead of {chosen}: often {words}. No model ran.</p>"
+    return None if chosen is None or factor is None else (chosen, factor)
+
+
+def _words(chosen: int, factor: int) -> str:
+    return "bolder" if factor < chosen else "calmer"
 
 
 def restored_html(caption: str, *, kept: bool) -> str:

@@ -18,6 +18,7 @@ from autochrome.ui.studio import Studio
 from autochrome.ui.uploads import check_uploads
 
 Updates = dict[Any, Any]
+INTRODUCTION = "<p>One photograph through every model, each with its own settings, beside no color at all.</p>"
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -108,7 +109,7 @@ def build_compare_tab(studio: Studio, stage: Stage) -> None:
         studio: the models.
         stage: of the tab Colorize, whose photograph can be taken over.
     """
-    gr.HTML("<p>One photograph through every model, each with its own settings, beside no color at all.</p>")
+    gr.HTML(INTRODUCTION, elem_classes="intro")
     with gr.Row(elem_classes="compare-inputs"):
         place = photograph(
             label="Photograph",

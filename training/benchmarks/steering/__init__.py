@@ -1,0 +1,1 @@
+"""How well a model takes direction: points, words, palettes, exemplars and suggestions."""
