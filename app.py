@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # All are read when their library is imported. PASSIVE: idle threads of torch sleep and leave the core to others
 # instead of spinning, which on a busy machine made a pass ten times slower. The other two: Gradio keeps statistics of
@@ -17,10 +18,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 
 # A folder of its own for uploads and results: the default is one for all that run Gradio on a machine.
-os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="autochrome-", dir=os.environ.get("GRADIO_TEMP_DIR"))
+parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+parent.mkdir(parents=True, exist_ok=True)
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="autochrome-", dir=parent)
 
-from autochrome.catalog import load_catalog
-from autochrome.ui import build_demo, serve
+from autochrome.catalog import load_catalog  # noqa: E402
+from autochrome.ui import build_demo, serve  # noqa: E402
 
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 demo = build_demo(load_catalog())

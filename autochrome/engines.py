@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -59,7 +59,7 @@ def one_thread() -> Iterator[None]:
 
 def run_pool(
     start: "Start[Task, Result]", tasks: Iterable[Task], num_processes: int
-) -> Iterator[tuple[Task, Result | Lost]]:
+) -> Generator[tuple[Task, Result | Lost], None, None]:
     """Do the tasks in processes of this machine; each result comes when it is finished.
 
     A process holds one task at a time, so memory does not grow with their number, and a process that is ended from
@@ -86,7 +86,7 @@ def run_pool(
                 held, said = process.held, process.listen()
                 losses = losses + 1 if isinstance(said, Lost) else 0
                 if isinstance(said, Lost):
-                    if held is _NOTHING or losses > 2 * num_processes + 2:
+                    if held is _NOTHING or losses > num_processes + 1:
                         raise AutochromeError(f"{said.reason}; what is done is kept, run the same command again")
                     everyone.remove(process)
                     everyone.append(_Process(context, start))

@@ -4,12 +4,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autochrome import recipes
-from autochrome.errors import DataError, SettingError
+from autochrome.errors import SettingError
 from dataset_builder.ageing import AgeingConfig
 from dataset_builder.captions import CaptionConfig
 from dataset_builder.filters import FilterConfig
@@ -77,30 +76,7 @@ def load_config(path: Path, overrides: list[str]) -> BuildConfig:
         DataError: the file is missing or is not YAML.
         SettingError: an entry is unknown, missing, of the wrong type or out of range.
     """
-    if not path.is_file():
-        raise DataError(f"no config at {path}; configs are YAML files, see dataset_builder/configs/")
-    try:
-        given = OmegaConf.load(path)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(given, DictConfig):
-        raise DataError(f"{path} holds no entries like `name: photos`; see dataset_builder/configs/")
-    try:
-        for override in overrides:
-            key, separator, value = override.partition("=")
-            if not separator:
-                raise SettingError(f"{override!r} is no override; they look like key=value, e.g. pictures.size=256")
-            OmegaConf.update(given, key, yaml.safe_load(value))
-        merged = OmegaConf.merge(OmegaConf.structured(BuildConfig), given)
-        missing = sorted(OmegaConf.missing_keys(merged))
-        if missing:
-            raise SettingError(f"{path} leaves open: {', '.join(missing)}; set them there or as KEY=VALUE")
-        config = OmegaConf.to_object(merged)
-    except SettingError:
-        raise
-    except (OmegaConfBaseException, yaml.YAMLError, IndexError, TypeError, ValueError) as error:
-        raise SettingError(f"config {path}: {str(error).splitlines()[0]}") from error
-    assert isinstance(config, BuildConfig)
+    config = recipes.load(BuildConfig, path, overrides, noun="config", folder="dataset_builder/configs/")
     config.sources = [asdict(_source_config(entries, index)) for index, entries in enumerate(config.sources)]
     _check(config)
     return config

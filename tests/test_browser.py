@@ -1,31 +1,32 @@
-"""The page in a real browser, with a real server behind it."""
+"""The page in a real browser, with a real server behind it: the tab Colorize."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import PIL.Image
 import pytest
 import skimage.data
+from browsing import (
+    CHROMIUM,
+    FLAGS,
+    PATIENCE_MS,
+    choose,
+    colorize,
+    measure,
+    needs_browser,
+    open_page,
+    save_download,
+    set_number,
+    shown,
+    small_pictures,
+    upload,
+)
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from autochrome.image import picture_to_lightness
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no browser here; install one (on Debian: apt-get install chromium) to run these tests"
-)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 60_000
+__all__ = ["CHROMIUM", "FLAGS", "PATIENCE_MS"]
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -38,40 +39,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server_url: str) -> Iterator[Page]:
-    """The loaded page. Afterwards: no error in the console, no request to anywhere else."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    troubles: list[str] = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: troubles.append(request.url) if _is_elsewhere(request.url, server_url) else None)
-    page.goto(server_url)
-    expect(page.locator("#colorize")).to_be_enabled()
-    yield page
-    context.close()
-    assert troubles == []
-
-
-def _is_elsewhere(url: str, server_url: str) -> bool:
-    return not url.startswith((server_url, "data:", "blob:"))
-
-
-def upload(page: Page, photo: Path) -> None:
-    page.locator("#photograph input[type=file]").set_input_files(photo)
-    expect(page.locator("#photograph img")).to_be_visible()
-
-
-def colorize(page: Page) -> None:
-    page.locator("#colorize").click()
-    expect(page.locator("#download")).to_be_enabled()
-    expect(page.locator(".measures")).to_be_visible()
-
-
-def measure(page: Page, name: str) -> float:
-    value = page.locator(f".measure:has-text('{name}') .value").inner_text()
-    return float(value.removesuffix(" dB"))
+    with open_page(browser, server_url) as page:
+        yield page
 
 
 def test_upload_color_and_toggle(page: Page, grey_photo: Path, tmp_path: Path) -> None:
@@ -82,10 +51,7 @@ def test_upload_color_and_toggle(page: Page, grey_photo: Path, tmp_path: Path) -
     assert measure(page, "Lightness error") < 0.3
     assert page.locator(".measure").count() == 2, "nothing to compare a grey upload with"
 
-    with page.expect_download() as download:
-        page.locator("#download").click()
-    saved = tmp_path / download.value.suggested_filename
-    download.value.save_as(saved)
+    saved = save_download(page, "#download", tmp_path)
     assert saved.name == "portrait-autochrome.png"
     with PIL.Image.open(saved) as result, PIL.Image.open(grey_photo) as photo:
         assert result.size == photo.size
@@ -95,9 +61,9 @@ def test_upload_color_and_toggle(page: Page, grey_photo: Path, tmp_path: Path) -
 
     # The switch acts by itself, without the model: the sentence of the run stays as it is.
     sentence = page.locator("#status").inner_text()
-    shown = page.locator("#before-after img").last.get_attribute("src")
+    before = shown(page)
     page.locator("#merge-lightness input").uncheck()
-    expect(page.locator("#before-after img").last).not_to_have_attribute("src", shown or "")
+    expect(page.locator("#before-after img").last).not_to_have_attribute("src", before)
     expect(page.locator(".measures")).to_contain_text("softer than the photograph")
     assert page.locator("#status").inner_text() == sentence
 
@@ -131,15 +97,112 @@ def test_an_example_runs_by_one_click_and_is_compared(page: Page) -> None:
 
 
 def test_switching_the_model(page: Page, grey_photo: Path) -> None:
-    expect(page.locator("#prompt textarea")).to_be_disabled()
-    expect(page.locator("#prompt")).to_contain_text("Tiny One does not listen to words")
+    expect(page.locator("#prompt")).to_have_count(0)
     expect(page.locator("#unavailable")).to_contain_text("Not Installed")
     upload(page, grey_photo)
-    page.locator("#model input").click()
-    page.get_by_role("option", name="Tiny Two").click()
-    expect(page.locator("#prompt")).to_contain_text("Tiny Two does not listen to words")
+    choose(page, "#model", "Tiny Two")
+    expect(page.locator("#model-note")).to_contain_text("Random colors, number 2.")
     colorize(page)
     expect(page.locator("#status")).to_contain_text("Colored by Tiny Two")
+
+
+def test_candidates_are_picked_without_the_model(page: Page, grey_photo: Path, tmp_path: Path) -> None:
+    upload(page, grey_photo)
+    expect(page.locator("#candidate-gallery")).to_have_count(0)
+    choose(page, "#preset", "Four to choose from")
+    expect(page.locator("#model-note")).to_contain_text("The plain result and three others")
+    set_number(page, "#candidates", 3)
+    colorize(page)
+    expect(small_pictures(page, "#candidate-gallery")).to_have_count(3)
+    plain, first = shown(page), save_download(page, "#download", tmp_path).read_bytes()
+    pick = small_pictures(page, "#candidate-gallery").nth(2)
+    assert (pick.get_attribute("aria-label") or "").startswith("calmer (")
+    pick.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Now candidate 3 of 3")
+    expect(page.locator("#before-after img").last).not_to_have_attribute("src", plain)
+    expect(page.locator("#download")).to_be_enabled()
+    saved = save_download(page, "#download", tmp_path)
+    assert saved.name == "portrait-autochrome-3.png"
+    assert saved.read_bytes() != first
+    # It stays the result when a switch is touched.
+    picked = shown(page)
+    page.locator("#merge-lightness input").uncheck()
+    expect(page.locator("#before-after img").last).not_to_have_attribute("src", picked)
+    expect(page.locator("#download")).to_be_enabled()
+    assert save_download(page, "#download", tmp_path).name == "portrait-autochrome-3.png"
+
+
+def test_a_seed_is_kept_or_drawn_anew(page: Page, grey_photo: Path) -> None:
+    upload(page, grey_photo)
+    page.locator("#more > button").click()
+    expect(page.locator("#render-factor")).to_be_visible()
+    expect(page.locator("#seed")).to_have_count(0)
+    set_number(page, "#candidates", 2)
+    expect(page.locator("#seed input")).to_have_value("0")
+    colorize(page)
+    expect(page.locator("#seed input")).to_have_value("0")
+    page.locator("#keep-seed input").uncheck()
+    page.locator("#colorize").click()
+    expect(page.locator("#seed input")).not_to_have_value("0")
+
+
+def test_the_history_brings_picture_and_settings_back(page: Page, grey_photo: Path) -> None:
+    upload(page, grey_photo)
+    colorize(page)
+    expect(small_pictures(page, "#history")).to_have_count(1)
+    colorfulness = measure(page, "Colorfulness")
+    page.locator("#saturation input[type=range]").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".measure:has-text('Colorfulness') .value")).to_have_text("0")
+    choose(page, "#model", "Tiny Two")
+    colorize(page)
+    expect(small_pictures(page, "#history")).to_have_count(2)
+    expect(page.locator("#status")).to_contain_text("Colored by Tiny Two")
+    page.locator("#another").click()
+    expect(page.locator("#before-after")).to_have_count(0)
+
+    small_pictures(page, "#history").nth(1).click()
+    expect(page.locator("#status")).to_contain_text("Back again: Tiny One, portrait. No model ran.")
+    expect(page.locator("#model input")).to_have_value("Tiny One")
+    expect(page.locator("#saturation input[type=number]")).to_have_value("0")
+    expect(page.locator("#before-after img")).to_have_count(2)
+    expect(page.locator(".measure:has-text('Colorfulness') .value")).to_have_text("0")
+    page.locator("#another").click()
+    small_pictures(page, "#history").nth(1).click()
+    expect(page.locator("#status")).to_contain_text("Back again: Tiny Two")
+    expect(page.locator("#download")).to_be_enabled()
+    assert measure(page, "Colorfulness") > 1
+    assert colorfulness > 1
+    page.locator("#forget").click()
+    expect(page.locator("#history")).to_have_count(0)
+
+
+def test_the_address_keeps_the_settings_and_never_the_picture(
+    browser: Browser, server_url: str, grey_photo: Path
+) -> None:
+    with open_page(browser, server_url, "?__theme=light") as page:
+        upload(page, grey_photo)
+        choose(page, "#model", "Tiny Two")
+        set_number(page, "#candidates", 2)
+        page.locator("#merge-lightness input").uncheck()
+        page.wait_for_url("**model=tiny-two*merge_lightness=false*candidates=2*")
+        assert "__theme=light" in page.url, "what is not ours stays"
+        assert "portrait" not in page.url
+        page.reload()
+        expect(page.locator("#model input")).to_have_value("Tiny Two")
+        expect(page.locator("#candidates input[type=number]")).to_have_value("2")
+        expect(page.locator("#merge-lightness input")).not_to_be_checked()
+        expect(page.locator("#photograph")).to_contain_text("Drop a black-and-white photograph")
+        choose(page, "#model", "Tiny One")
+        page.wait_for_url(lambda url: "tiny" not in url and "candidates" not in url)
+
+
+def test_markup_in_an_address_is_text(browser: Browser, server_url: str) -> None:
+    with open_page(browser, server_url, "?model=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E&saturation=2") as page:
+        expect(page.get_by_test_id("toast-body")).to_contain_text("there is no model '<img src=x onerror=alert(1)>'")
+        expect(page.locator("#saturation input[type=number]")).to_have_value("2")
+        assert page.locator("img[src=x]").count() == 0
 
 
 def test_errors_are_sentences_and_the_page_goes_on(page: Page, grey_photo: Path, tmp_path: Path) -> None:
@@ -168,7 +231,7 @@ def test_paste_and_keyboard(page: Page) -> None:
     )
     expect(page.locator("#photograph img")).to_be_visible()
     colorize(page)
-    line = page.get_by_role("slider", name="Line between before and after")
+    line = page.get_by_role("slider", name="Line between left and right picture")
     before = line.get_attribute("style") or ""
     line.focus()
     page.keyboard.press("ArrowRight")

@@ -14,6 +14,8 @@ import httpx
 import pytest
 import yaml
 from loopback_hub import WRITE_TOKEN, serve_hub
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from autochrome.catalog import Catalog, HubSource, Row, load_catalog
 from autochrome.cli import main
@@ -187,10 +189,34 @@ def test_only_what_the_space_needs(clone: Path) -> None:
         *("LICENSE", "README.md", "app.py", "requirements.txt", "docs/p.jpg"),
         *("autochrome/__init__.py", "autochrome/ui/page.css", "space_config/models.yaml"),
     }
-    assert files.sizes["requirements.txt"] == 6
+    assert files.sizes["app.py"] == 0
     content = files.contents["README.md"]
     assert isinstance(content, bytes)
     assert content.decode().endswith("---\n# A\n![p](docs/p.jpg) ![b](https://x.org/b.svg)\n")
+
+
+@pytest.mark.parametrize(("hardware", "small"), [("cpu-basic", True), ("cpu-upgrade", True), ("zero-a10g", False)])
+def test_torch_is_small_where_there_is_no_graphics_card(clone: Path, hardware: str, small: bool) -> None:
+    content = collect_space(clone, hardware=hardware).contents["requirements.txt"]
+    text = content.decode() if isinstance(content, bytes) else content.read_text()
+    assert text.splitlines()[-1] == "gradio"
+    assert ("\n--extra-index-url https://download.pytorch.org/whl/cpu\n" in text) is small
+    assert (clone / "requirements.txt").read_text() == "gradio", "the clone's own stays"
+
+
+def test_pip_understands_what_a_space_is_given(tmp_path: Path) -> None:
+    """And takes the build with +cpu of two of one version, as the comment says."""
+    content = collect_space(ROOT, hardware="cpu-basic").contents["requirements.txt"]
+    assert isinstance(content, bytes)
+    (tmp_path / "requirements.txt").write_bytes(content)
+    (torch,) = [Requirement(line) for line in content.decode().splitlines() if line.startswith("torch")]
+    builds = [Version("2.13.0"), Version("2.13.0+cpu")]
+    assert max(torch.specifier.filter(builds)) == builds[1]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--no-index", "-r", "requirements.txt"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, (
+        result.stderr
+    )  # all is installed here; a line that pip does not know would be an error
 
 
 @pytest.mark.parametrize("name", ["autochrome/weights.bin", "autochrome/ui/notes.txt", "space_config/key.pem"])

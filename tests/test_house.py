@@ -23,7 +23,7 @@ Sources = dict[str, str]
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
-    "recipes": set(),
+    "recipes": {"errors"},
     "color": {"errors"},
     "engines": {"errors"},
     "naming": {"color"},
@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
         *("autochrome", "catalog", "hub", "pipelines", "report", "judge", "evaluation", "inputs", "engines"),
         *("metrics", "image", "color", "files", "errors"),
     },
-    "ui": {"catalog", "pipelines", "metrics", "image", "color", "files", "errors"},
+    "ui": {"catalog", "inputs", "naming", "pipelines", "metrics", "image", "color", "files", "errors"},
     "autochrome": {"catalog", "pipelines", "errors"},
     "training": {
         *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs", "naming", "recipes"),

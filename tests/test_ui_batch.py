@@ -74,10 +74,10 @@ def test_a_batch_of_three_with_one_broken_file(studio: Studio, tmp_path: Path) -
     with zipfile.ZipFile(batch.path) as file:
         assert file.namelist() == ["a.png", "town/b.png", "metrics.csv"]
         assert file.testzip() is None
-        with PIL.Image.open(file.open("town/b.png")) as picture:
+        with PIL.Image.open(io.BytesIO(file.read("town/b.png"))) as picture:
             assert picture.size == (60, 40)
             assert picture.info["Comment"] == "AI-colorized"
-        rows = list(csv.DictReader(io.TextIOWrapper(file.open("metrics.csv"), encoding="utf-8")))
+        rows = list(csv.DictReader(io.StringIO(file.read("metrics.csv").decode())))
     assert [row["status"] for row in rows] == ["done", "failed", "done"]
     assert "cannot be read as a picture" in rows[1]["reason"]
     assert float(rows[0]["ciede2000"]) > 0, "in color, so its own truth"

@@ -4,12 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from autochrome import recipes
-from autochrome.errors import DataError, SettingError
+from autochrome.errors import SettingError
 from training.augment import Augmentation
 from training.directions import DirectionMix
 from training.losses import CLASSIFICATION_LOSSES, GAN_LOSSES, LOSSES
@@ -164,28 +162,7 @@ def load_config(path: Path, overrides: list[str]) -> TrainConfig:
         DataError: the file is missing or is not YAML.
         SettingError: an entry is unknown, missing, of the wrong type or out of range.
     """
-    if not path.is_file():
-        raise DataError(f"no recipe at {path}; recipes are YAML files, see training/configs/")
-    try:
-        recipe = OmegaConf.load(path)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not valid YAML: {error}") from error
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), recipe)
-        for override in overrides:
-            key, separator, value = override.partition("=")
-            if not separator:
-                raise SettingError(f"{override!r} is no override; they look like key=value, e.g. seed=1")
-            OmegaConf.update(merged, key, yaml.safe_load(value))
-        missing = sorted(OmegaConf.missing_keys(merged))
-        if missing:
-            raise SettingError(f"{path} leaves open: {', '.join(missing)}; set them there or as KEY=VALUE")
-        config = OmegaConf.to_object(merged)
-    except SettingError:
-        raise
-    except (OmegaConfBaseException, yaml.YAMLError, TypeError, ValueError) as error:
-        raise SettingError(f"recipe {path}: {str(error).splitlines()[0]}") from error
-    assert isinstance(config, TrainConfig)
+    config = recipes.load(TrainConfig, path, overrides, noun="recipe", folder="training/configs/")
     _check(config)
     return config
 

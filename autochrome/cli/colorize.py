@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,8 @@ def _start_engine(
     from autochrome.cli.coloring import color_with
 
     if args.engine == "ray":
-        yield from engines.run_on_ray(order, todo, args.workers)
+        whole = [replace(item, path=item.path.resolve()) for item in todo]  # a relative one is another's elsewhere
+        yield from engines.run_on_ray(order, whole, args.workers)
     elif args.workers is None or args.workers == 1 or len(todo) < 2:
         yield from engines.run_here(lambda: color_with(pipeline, order), todo)
     else:

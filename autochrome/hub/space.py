@@ -12,10 +12,16 @@ from autochrome.hub.card import read_card
 from autochrome.hub.pushing import CARD, Pushed, push_files
 from autochrome.hub.space_head import check_space_head
 
-ROOT_FILES = ("app.py", CARD, "requirements.txt", "LICENSE")
+REQUIREMENTS = "requirements.txt"
+ROOT_FILES = ("app.py", CARD, REQUIREMENTS, "LICENSE")
 FOLDERS = ("autochrome", "space_config")
 SUFFIXES = (".py", ".typed", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".md", ".safetensors", ".png", ".jpg")
 """Of files in `FOLDERS`. Whatever else lies there is refused, not left out: the demo may need it, or it is a stray."""
+
+CPU_TORCH = b"""# This Space has no graphics card. Of two builds of one version pip takes the one with "+cpu", which
+# is ten times smaller than PyPI's with its CUDA libraries.
+--extra-index-url https://download.pytorch.org/whl/cpu
+"""
 
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -25,7 +31,7 @@ class SpaceFiles:
     """What a Space would hold.
 
     Attributes:
-        contents: path in the Space to path here; of the README.md to its content, whose front matter is made here.
+        contents: path in the Space to path here; of README.md and requirements.txt to their content, made here.
         hardware: what its front matter suggests.
         preload: what the Hub fetches while it builds the Space: "owner/name file,file commit".
     """
@@ -47,7 +53,8 @@ def collect_space(root: Path, *, hardware: str, preload: Sequence[str] = ()) -> 
     """Gather what the Space needs from a clone of the project; asks nobody.
 
     That is `app.py`, `README.md` and the pictures it shows, `requirements.txt`, `LICENSE`, `autochrome/` and
-    `space_config/`. The front matter gets `suggested_hardware`, `preload_from_hub` and `models` as they are needed.
+    `space_config/`. The front matter gets `suggested_hardware`, `preload_from_hub` and `models` as they are needed;
+    without a graphics card, `requirements.txt` asks for torch's CPU build.
 
     Args:
         root: the clone.
@@ -78,6 +85,8 @@ def collect_space(root: Path, *, hardware: str, preload: Sequence[str] = ()) -> 
     check_space_head(head, contents)
     written = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=1000)
     contents[CARD] = f"---\n{written}---\n{text}".encode()
+    if hardware.startswith("cpu-"):
+        contents[REQUIREMENTS] = CPU_TORCH + (root / REQUIREMENTS).read_bytes()
     return SpaceFiles(dict(sorted(contents.items())), hardware, tuple(preload))
 
 

@@ -169,7 +169,8 @@ def draw_hints(hints: Tensor, height: int, width: int) -> Tensor:
     chosen = (presence + order * (presence > 0)).argmax(dim=2, keepdim=True)
     there = presence.gather(2, chosen)
     ab = hints[..., 2:4].gather(1, chosen.expand(-1, -1, 2))
-    return torch.cat([ab * there * AB_GAIN, there], dim=-1).transpose(1, 2).unflatten(2, (height, width))
+    drawn: Tensor = torch.cat([ab * there * AB_GAIN, there], dim=-1).transpose(1, 2).unflatten(2, (height, width))
+    return drawn
 
 
 def distances(hints: Tensor, height: int, width: int) -> Tensor:

@@ -17,10 +17,17 @@ from autochrome.pipelines.rasterizing import rasterize
 MAX_POINTS = 400
 """More hints than this are drawn on the network's grid first, where many points of a stroke share a cell."""
 
+MAX_CELLS = 48 * 48
+"""Hints that cover more cells than this are drawn on a coarser grid: the network compares every hint with every cell.
+"""
+
 MAX_POINT_RADIUS = 0.035
 """The network has learnt points; a larger disc is given to it as all the cells that it covers."""
 
 _COLORS_SIDE_PX = 64
+
+_NUM_ROUNDS = 8
+"""A hint between four cells is met to three fifths of what is missing by each round, one in a cell's middle at once."""
 
 
 def hints_to_tensor(hints: Sequence[Hint], height: int, width: int) -> Tensor | None:
@@ -33,6 +40,8 @@ def hints_to_tensor(hints: Sequence[Hint], height: int, width: int) -> Tensor | 
         return torch.tensor(rows, dtype=torch.float32)[None]
     ab, coverage = rasterize(hints, width, height)
     row, column = torch.nonzero(coverage[0, 0] >= 0.5, as_tuple=True)
+    if len(row) > MAX_CELLS:
+        return hints_to_tensor(hints, (height + 1) // 2, (width + 1) // 2)
     points = torch.zeros(len(row), NUM_HINT_VALUES)
     points[:, 0], points[:, 1] = (column + 0.5) / width, (row + 0.5) / height
     points[:, 2:4] = ab[0, :, row, column].T / AB_SCALE
@@ -68,9 +77,12 @@ def meet_hints(ab: Tensor, hints: Tensor) -> Tensor:
     between hints that are close it is their mean. Hints of little confidence are met as little.
     """
     height, width = ab.shape[-2:]
-    missing = (hints[..., 2:4] - sample(ab, hints[..., :2])) * hints[..., 5:]
+    found = sample(ab, hints[..., :2])
+    wanted = torch.lerp(found, hints[..., 2:4], hints[..., 5:])
     reach = hints[:, None, :, 4].clamp_min(1 / min(height, width))
     near = torch.exp(-(distances(hints, height, width) / reach).square())
-    moved = near @ missing / near.sum(dim=2, keepdim=True).clamp_min(1.0)
-    met: Tensor = ab + moved.transpose(1, 2).unflatten(2, (height, width))
-    return met
+    near = near / near.sum(dim=2, keepdim=True).clamp_min(1.0)
+    for _ in range(_NUM_ROUNDS):
+        moved = near @ (wanted - sample(ab, hints[..., :2]))
+        ab = ab + moved.transpose(1, 2).unflatten(2, (height, width))
+    return ab

@@ -22,6 +22,7 @@ def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
     """
     studio = Studio(catalog)
     with gr.Blocks(title="Autochrome") as demo:
+        add_endpoints(studio)  # first: Gradio numbers names that come twice, and these must keep theirs
         gr.HTML(TITLE, elem_id="title")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Colorize", id="colorize", elem_id="tab-colorize"):
@@ -32,7 +33,6 @@ def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
                 build_batch_tab(studio, controls, batch)
             with gr.Tab("About", id="about", elem_id="tab-about"):
                 build_about_tab(catalog)
-        add_endpoints(studio)
     # One queue: the model runs for one person at a time, and who finds it full is told so at once.
     # Closed but to the queue: a direct call would run beside it.
     demo.queue(max_size=limits.max_waiting, default_concurrency_limit=4, api_open=False)

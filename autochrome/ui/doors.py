@@ -64,7 +64,11 @@ class Doorkeeper:
         if not bounded.exceeded and scope["method"] == "POST" and HAS_FILES.search(path):
             body = await bounded.whole()
             if not bounded.exceeded:
-                body = without_fetching(body)
+                try:
+                    body = without_fetching(body)
+                except (ValueError, RecursionError):
+                    await _refuse(400, "the body of the request must be JSON", scope, receive, send)
+                    return
                 scope["headers"] = _with_length(scope["headers"], len(body))
                 await self.app(scope, _replay(body, receive), send)
         elif not bounded.exceeded:
@@ -83,14 +87,12 @@ def without_fetching(body: bytes) -> bytes:
     """A JSON body in which no file has a web address for its path *and* Gradio's mark of a file.
 
     Gradio downloads a marked one at once, whole, into memory. Unmarked it reaches `uploaded_path`, which knows limits.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, or too deep.
     """
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return body  # Gradio says what is wrong with it
-    if not _unmark(content):
-        return body
-    return json.dumps(content).encode()
+    content = json.loads(body)
+    return json.dumps(content).encode() if _unmark(content) else body
 
 
 def _unmark(content: object) -> bool:

@@ -35,8 +35,9 @@ class SteeredUNetDecoder(UNetDecoder):
         """
         conditions = conditions or Conditions()
         if conditions.hints is None or not conditions.hints.shape[1]:
-            # The layers that read hints say something of none, too, as they do in a batch where another picture has some.
-            conditions = replace(conditions, hints=features[0].new_zeros(len(features[0]), 1, NUM_HINT_VALUES))
+            # The layers that read hints say something of none, too: so it is in a batch where another picture has some.
+            none = torch.zeros(len(features[0]), 1, NUM_HINT_VALUES, device=features[0].device)
+            conditions = replace(conditions, hints=none)
         assert conditions.hints is not None
         tokens, mask = self.steering.tokens(conditions, features)
         maps = self._maps(conditions.hints, features)

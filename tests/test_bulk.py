@@ -1,0 +1,213 @@
+"""`autochrome colorize` on many pictures: processes side by side, killed in the middle and run again, on a cluster."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from autochrome.cli import main
+from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
+
+NUM_PICTURES = 300
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks for child processes in /proc")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a model that is quick to load: processes are started by the dozen here."""
+    torch.manual_seed(0)
+    config = ColorizerConfig(
+        backbone="convolutions",
+        backbone_options={"channels": [8, 8, 8]},
+        decoder_channels=(8, 8),
+        decoder_blocks=1,
+        attention_strides=(),
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_colorizer(Colorizer(config), folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 small pictures in two folders, one of them broken."""
+    folder = tmp_path_factory.mktemp("photos")
+    noise = np.random.default_rng(0)
+    for number in range(NUM_PICTURES):
+        path = folder / "ab"[number % 2] / f"{number:03}.png"
+        path.parent.mkdir(exist_ok=True)
+        ramp = np.linspace(noise.integers(100), 255, 64 * 48).reshape(48, 64).astype(np.uint8)
+        PIL.Image.fromarray(ramp).save(path)
+    (folder / "a" / "150.png").write_bytes(b"no picture")
+    return folder
+
+
+def command(model: str, photos: Path, output: Path, *options: str) -> list[str]:
+    names = ["--model", model, "--render-factor", "7", "--runtime", "torch", "--output", str(output)]
+    return ["colorize", *names, *options, str(photos)]
+
+
+def started(model: str, photos: Path, output: Path, *options: str) -> "subprocess.Popen[str]":
+    """The command in a process group of its own, so that an interrupt reaches all of it, as in a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "autochrome.cli", *command(model, photos, output, *options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def results(output: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*.png")}
+
+
+def wait_for_results(process: "subprocess.Popen[str]", output: Path, count: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(list(output.rglob("*.png"))) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"not {count} results within two minutes"
+        time.sleep(0.01)
+
+
+def workers_of(process: "subprocess.Popen[str]") -> list[int]:
+    """The process ids of the command's workers; multiprocessing's own helper is none."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_interrupted_killed_and_run_again_the_results_are_those_of_one_process(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, report = tmp_path / "out", tmp_path / "report.json"
+    with started(model, photos, output, "--workers", "2", "--json", str(report)) as interrupted:
+        wait_for_results(interrupted, output, 20)
+        begun = time.monotonic()
+        os.killpg(interrupted.pid, signal.SIGINT)
+        out, err = interrupted.communicate(timeout=60)
+    assert time.monotonic() - begun < 30
+    assert interrupted.returncode == 130, err
+    assert err.splitlines()[-1] == "autochrome: interrupted; nothing is left half-written"
+    assert "Traceback" not in err
+    assert not [path for path in output.rglob("*") if path.name.endswith(".tmp")]
+    done = len(results(output))
+    assert 20 <= done < NUM_PICTURES - 1
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    assert done - 2 <= sum(record["status"] == "done" for record in told) <= done
+
+    with started(model, photos, output, "--workers", "2") as killed:
+        wait_for_results(killed, output, done + 20)
+        killed.kill()
+        killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert all(PIL.Image.open(output / name).format == "PNG" for name in results(output))
+
+    assert main(command(model, photos, output, "--workers", "2", "--json", str(report))) == 1
+    done = len(results(output))
+    assert done == NUM_PICTURES - 1
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    names = [str(Path(record["input"]).relative_to(photos)) for record in told]
+    assert names == sorted(names)
+    assert len(names) == NUM_PICTURES
+    by_status = {status: [r for r in told if r["status"] == status] for status in ("done", "skipped", "failed")}
+    assert len(by_status["skipped"]) >= 40
+    assert len(by_status["done"]) + len(by_status["skipped"]) == NUM_PICTURES - 1
+    assert [Path(record["input"]).name for record in by_status["failed"]] == ["150.png"]
+    captured = capsys.readouterr()
+    summary = f"{len(by_status['done'])} colored, {len(by_status['skipped'])} already there, 1 failed\n"
+    assert captured.out == summary
+    assert f"autochrome: failed: {photos}/a/150.png: " in captured.err
+
+    assert main(command(model, photos, tmp_path / "one", "--workers", "1")) == 1
+    assert results(tmp_path / "one") == results(output)
+
+
+@linux_only
+def test_a_killed_worker_costs_its_picture_and_the_next_run_makes_it(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = tmp_path / "photos"
+    shutil.copytree(photos / "b", some)
+    output = tmp_path / "out"
+    with started(model, some, output, "--workers", "2") as process:
+        wait_for_results(process, output, 10)
+        os.kill(workers_of(process)[0], signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert out == "149 colored, 1 failed\n"
+    [failure] = [line for line in err.splitlines() if line.startswith("autochrome: failed: ")]
+    assert failure.endswith(": a worker process was ended by signal 9, mostly for want of memory")
+    assert main(command(model, some, output)) == 0
+    # Killed between writing its picture and saying so, a worker has lost nothing.
+    assert capsys.readouterr().out in ("1 colored, 149 already there\n", "0 colored, 150 already there\n")
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(model, photos / "b", tmp_path / "out", "--workers", "1")) == 0
+    err = capsys.readouterr().err
+    assert 1 <= err.count("picture/s") <= 10
+    assert "150/150" in err
+
+
+def test_candidates_have_files_of_their_own(model: str, photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    argv = ["colorize", "--model", model, "--output", str(output), "--candidates", "3", str(photos / "b" / "001.png")]
+    assert main(argv) == 0
+    made = results(output)
+    assert sorted(made) == ["001.candidate2.png", "001.candidate3.png", "001.png"]
+    factors = set()
+    for name in made:
+        with PIL.Image.open(output / name) as picture:
+            factors.add(json.loads(picture.info["Settings"])["render_factor"])
+    assert len(factors) == 3
+    (output / "001.candidate3.png").unlink()
+    assert main(argv) == 0
+    assert results(output) == made
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "0"], "--workers must be an integer from 1, got 0"),
+        (["--candidates", "2"], "would have the name of another picture's result, x.candidate2.png; rename one of"),
+        (["--model", "scribbles", "--runtime", "onnx"], "run scribbles with 'torch'"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_written(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    for name in ("x.jpg", "x.candidate2.jpg"):
+        PIL.Image.new("L", (20, 10)).save(tmp_path / name)
+    assert main(["colorize", "--model", model, "--output", str(tmp_path / "out"), str(tmp_path), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_ray_gives_the_bytes_of_one_process(model: str, photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    some = tmp_path / "photos"
+    some.mkdir()
+    for number in range(6):
+        shutil.copy(photos / "b" / f"{2 * number + 1:03}.png", some)
+    (some / "broken.jpg").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)  # relative paths are others' in a cluster
+    report = tmp_path / "report.json"
+    assert main(command(model, Path("photos"), Path("ray"), "--engine", "ray", "--json", str(report))) == 1
+    assert main(command(model, Path("photos"), Path("one"))) == 1
+    assert len(results(tmp_path / "ray")) == 6
+    assert results(tmp_path / "ray") == results(tmp_path / "one")
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"]
+    assert [record["status"] for record in told] == ["done"] * 6 + ["failed"]
+    assert told[0]["output"] == str(Path("ray") / "001.png")
