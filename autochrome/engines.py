@@ -84,8 +84,8 @@ def run_pool(
                 assert isinstance(connection, Connection)
                 process = working[connection]
                 held, said = process.held, process.listen()
-                losses = losses + 1 if isinstance(said, Lost) else 0
                 if isinstance(said, Lost):
+                    losses += 1
                     if held is _NOTHING or losses > num_processes + 1:
                         raise AutochromeError(f"{said.reason}; what is done is kept, run the same command again")
                     everyone.remove(process)
@@ -93,6 +93,7 @@ def run_pool(
                 else:
                     process.give(next(todo, _NOTHING))
                 if held is not _NOTHING:  # else it said that it is ready
+                    losses = losses if isinstance(said, Lost) else 0
                     yield held, said
     finally:
         for process in everyone:

@@ -40,7 +40,7 @@ def open_page(browser: Browser, server_url: str, query: str = "") -> Iterator[Pa
     expect(page.locator("#colorize")).to_be_enabled()
     yield page
     context.close()
-    assert troubles == []
+    assert troubles == [], "\n".join(troubles)
 
 
 def _is_elsewhere(url: str, server_url: str) -> bool:

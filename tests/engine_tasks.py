@@ -33,7 +33,7 @@ def cannot_start() -> Callable[[int], Any]:
 
 
 def always_killed() -> Callable[[int], Any]:
-    return Square(deadly=0)._do
+    return lambda number: Square(deadly=number)._do(number)
 
 
 @dataclass(frozen=True)

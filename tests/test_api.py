@@ -81,6 +81,29 @@ def test_settings_arrive(client: gradio_client.Client, grey_photo: Path) -> None
     assert kept.tobytes() != soft.tobytes()
 
 
+def test_candidates(client: gradio_client.Client, grey_photo: Path) -> None:
+    """The first is the plain result; each other is a picture of its own, with the settings that make it."""
+    plain, _ = colorize(client, grey_photo)
+    first, report = colorize(client, grey_photo, candidates=3)
+    assert first.tobytes() == plain.tobytes()
+    assert report["settings"]["candidates"] == 3
+    assert len(report["candidates"]) == 2
+    for candidate in report["candidates"]:
+        with PIL.Image.open(candidate["picture"]["path"]) as picture:
+            assert picture.format == "PNG"
+            assert picture.size == plain.size
+            assert picture.convert("RGB").tobytes() != plain.tobytes()
+        again, _ = colorize(client, grey_photo, **candidate["settings"])
+        with PIL.Image.open(candidate["picture"]["path"]) as picture:
+            assert again.tobytes() == picture.tobytes()
+        assert candidate["lightness_error"] < 0.25
+
+
+def test_an_exemplar_goes_to_models_that_take_one(client: gradio_client.Client, grey_photo: Path) -> None:
+    with pytest.raises(gradio_client.exceptions.AppError, match="tiny-one takes no exemplar"):
+        colorize(client, grey_photo, exemplar=handle_file(grey_photo))
+
+
 def test_evaluate(client: gradio_client.Client, color_photo: Path) -> None:
     same = client.predict(handle_file(color_photo), handle_file(color_photo), api_name="/evaluate")
     assert same["ciede2000"] == pytest.approx(0, abs=1e-3)
@@ -111,6 +134,9 @@ BAD_SETTINGS = [
     ({"prompt": "a red door"}, "tiny-one takes no prompt; its settings are: merge_lightness"),
     ({"negative_prompt": "blue"}, "tiny-one takes no negative_prompt"),
     ({"steps": 20, "guidance_scale": 7.5}, "tiny-one takes no steps and no guidance_scale"),
+    ({"candidates": 99}, "candidates must be an integer from 1 to 6, got 99"),
+    ({"hints": [{"x": 0.5, "y": 0.5, "color": "#ff0000"}]}, "tiny-one takes no hints; its settings are"),
+    ({"palette": ["#ff0000"]}, "tiny-one takes no palette"),
     ({"image": "portrait.png"}, "image must be an uploaded picture"),
     ({"image": None}, "image must be an uploaded picture"),
     ({"image": {"path": "a\0b"}}, "image must be an uploaded picture"),
@@ -162,7 +188,7 @@ def test_private_events_are_closed_to_programs(client: gradio_client.Client, ser
     parameters = api["named_endpoints"]["/colorize"]["parameters"]
     assert " ".join(each["parameter_name"] for each in parameters) == (
         "image model prompt negative_prompt merge_lightness render_factor saturation steps guidance_scale seed "
-        "reference"
+        "reference candidates hints palette exemplar"
     )
 
 

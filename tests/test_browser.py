@@ -184,6 +184,7 @@ def test_the_address_keeps_the_settings_and_never_the_picture(
     with open_page(browser, server_url, "?__theme=light") as page:
         upload(page, grey_photo)
         choose(page, "#model", "Tiny Two")
+        expect(page.locator("#model-note")).to_contain_text("Random colors, number 2.")
         set_number(page, "#candidates", 2)
         page.locator("#merge-lightness input").uncheck()
         page.wait_for_url("**model=tiny-two*merge_lightness=false*candidates=2*")
@@ -232,10 +233,15 @@ def test_paste_and_keyboard(page: Page) -> None:
     expect(page.locator("#photograph img")).to_be_visible()
     colorize(page)
     line = page.get_by_role("slider", name="Line between left and right picture")
-    before = line.get_attribute("style") or ""
+    expect(line).to_be_visible()
+    expect(page.locator("#before-after img").last).to_have_js_property("complete", True)
+    box = line.bounding_box()
     line.focus()
     page.keyboard.press("ArrowRight")
-    expect(line).not_to_have_attribute("style", before)
+    page.wait_for_function(
+        "before => document.querySelector('#before-after [data-testid=slider]').getBoundingClientRect().x > before",
+        arg=(box or {"x": 0.0})["x"],
+    )
 
 
 def test_tiff_and_phone_width(page: Page, grey_photo: Path, tmp_path: Path) -> None:

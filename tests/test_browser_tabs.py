@@ -91,12 +91,12 @@ def test_a_batch_of_three_with_one_broken_file(page: Page, tmp_path: Path) -> No
 
 
 def test_a_batch_is_cancelled(page: Page, tmp_path: Path) -> None:
-    large = tmp_path / "large.png"
+    large = tmp_path / "large.jpg"
     PIL.Image.fromarray(skimage.data.coffee()).resize((1500, 1000)).save(large)
     packed = tmp_path / "packed.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(60):
-            archive.write(large, f"{number}.png")
+            archive.write(large, f"{number}.jpg")
     open_tab(page, "Batch")
     page.locator("#batch-files input[type=file]").set_input_files(packed)
     expect(page.locator("#batch-files")).to_contain_text("packed")

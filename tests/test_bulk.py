@@ -94,7 +94,7 @@ def test_interrupted_killed_and_run_again_the_results_are_those_of_one_process(
         wait_for_results(interrupted, output, 20)
         begun = time.monotonic()
         os.killpg(interrupted.pid, signal.SIGINT)
-        out, err = interrupted.communicate(timeout=60)
+        _, err = interrupted.communicate(timeout=60)
     assert time.monotonic() - begun < 30
     assert interrupted.returncode == 130, err
     assert err.splitlines()[-1] == "autochrome: interrupted; nothing is left half-written"

@@ -191,7 +191,9 @@ def test_files_and_requests_have_a_size(url: str) -> None:
     assert refused.status_code == 413
     assert "exceeded maximum allowed size of 300000 bytes" in refused.text.lower()
     many: dict[str, Any] = {"files": [("files", b"x" * 200_000)] * 3}
-    chunked = {"content": _chunks(600_000), "headers": {"content-type": "multipart/form-data; boundary=x"}}
+    head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    undeclared = itertools.chain.from_iterable((head, *_chunks(200_000), b"\r\n") for _ in range(3))
+    chunked = {"content": undeclared, "headers": {"content-type": "multipart/form-data; boundary=b"}}
     for body in (many, chunked):
         refused = httpx.post(address, **body)
         assert refused.status_code == 413

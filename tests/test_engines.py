@@ -20,11 +20,8 @@ def test_here_one_after_another_on_one_thread() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert [(number, result["square"], result["threads"]) for number, result in done] == [
-        (3, 9, 1),
-        (1, 1, 1),
-        (2, 4, 1),
-    ]
+    assert [(number, result["square"]) for number, result in done] == [(3, 9), (1, 1), (2, 4)]
+    assert {result["threads"] for _, result in done} == {1}
 
 
 def test_a_killed_process_loses_its_task_and_no_other() -> None:
@@ -37,10 +34,6 @@ def test_a_killed_process_loses_its_task_and_no_other() -> None:
     assert len({result["process"] for result in results}) >= 2
 
 
-def test_no_task_is_no_result() -> None:
-    assert list(run_pool(Square(), [], 1)) == []
-
-
 def test_a_process_that_cannot_start_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AutochromeError, match="a worker process ended with code 1; what is done is kept, run the same"):
         list(run_pool(cannot_start, [1], 1))
@@ -48,22 +41,21 @@ def test_a_process_that_cannot_start_is_an_error(capfd: pytest.CaptureFixture[st
 
 
 def test_processes_killed_one_after_another_are_an_error() -> None:
-    found = []
-    with pytest.raises(
-        AutochromeError, match="a worker process was ended by signal 9, mostly for want of memory; what"
-    ):
-        for task, result in run_pool(always_killed, [0] * 100, 1):
-            found.append((task, result))
-    assert 1 <= len(found) < 10
+    results = run_pool(always_killed, range(100), 1)
+    lost = Lost("a worker process was ended by signal 9, mostly for want of memory")
+    assert [next(results), next(results)] == [(0, lost), (1, lost)]
+    with pytest.raises(AutochromeError, match="ended by signal 9, mostly for want of memory; what is done is kept"):
+        next(results)
 
 
 def test_closing_ends_processes_at_once_and_nothing_is_left(tmp_path: Path) -> None:
     results = run_pool(WriteSlowly(tmp_path), range(10), 2)
     assert next(results) == (0, "quick")
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert len(list(tmp_path.iterdir())) == 2
+    [half_written] = tmp_path.iterdir()
+    assert half_written.suffix == ".tmp"
     begun = time.monotonic()
     results.close()
     assert time.monotonic() - begun < 20

@@ -50,6 +50,11 @@ class DirectionMix:
         for name, value in vars(self).items():
             if name.endswith("_share") and not 0 <= value <= 1:
                 raise SettingError(f"directions.{name} must lie in 0..1, got {value}")
+        if self.rough_hints_share + self.doubtful_hints_share > 1:
+            raise SettingError(
+                f"directions.rough_hints_share and doubtful_hints_share must sum to at most 1, "
+                f"got {self.rough_hints_share} and {self.doubtful_hints_share}"
+            )
         if self.max_hints < 1:
             raise SettingError(f"directions.max_hints must be at least 1, got {self.max_hints}")
 

@@ -4,7 +4,7 @@ A row (`space_config/models.yaml`):
 
     - id: gan-artistic                 lower case, digits and hyphens; what every door calls the model
       name: Artistic                   what people read
-      kind: feedforward                or blend: the mean of other rows; or classic: a way that needs no weights
+      kind: feedforward                or blend: the mean of other rows; steerable, classic (no weights)
       source: weights/gan-artistic     a folder of the package, or {repo_id: owner/name, revision: <40 hex digits>};
                                        of a blend the ids of its halves: gan-artistic+gan-stable;
                                        of a classic way its name in kinds.py: scribbles
@@ -23,11 +23,12 @@ The order of the rows is the order people see; the first is the default.
 import re
 from pathlib import Path
 
+from autochrome.catalog.kinds import load_folder
 from autochrome.catalog.reading import CATALOG_PATH, load_catalog
 from autochrome.catalog.rows import PACKAGE_DIR, BlendSource, Catalog, ClassicSource, HubSource, Row
 from autochrome.errors import SettingError, UnavailableError
 from autochrome.hub.model import pull_model
-from autochrome.pipelines import FeedforwardPipeline, Pipeline
+from autochrome.pipelines import Pipeline
 
 __all__ = [
     "CATALOG_PATH",
@@ -84,7 +85,7 @@ def load_pipeline(
             raise UnavailableError(
                 f"{error}. Was '{found['repo_id']}' meant as a folder? There is none here"
             ) from error
-        return FeedforwardPipeline.from_folder(
+        return load_folder(
             pulled.folder, model_id=f"{found['repo_id']}@{pulled.commit}", device=device, runtime=runtime
         )
     if revision is not None:
@@ -93,4 +94,4 @@ def load_pipeline(
         return catalog.default.load_pipeline(device=device, runtime=runtime)
     if any(row.id == model for row in catalog) or not Path(model).is_dir():
         return catalog.load_pipeline(str(model), device=device, runtime=runtime)
-    return FeedforwardPipeline.from_folder(Path(model), device=device, runtime=runtime)
+    return load_folder(Path(model), device=device, runtime=runtime)

@@ -42,7 +42,8 @@ class Pulled:
 def push_model(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
     """Make the Hub's model `repo_id` ("name/model") hold what `folder` holds, in one commit; see `push_files`.
 
-    What goes: `model.safetensors`, `config.json`, `text_encoder/` of a model that takes words, `README.md` (the card), a LICENSE, and pictures that the card's head
+    What goes: `model.safetensors`, `config.json`, `text_encoder/` of a model that takes words, `README.md` (the card),
+    a LICENSE, and pictures that the card's head
     lists under `pictures` with a license of `SHOWABLE` and whom to credit:
 
         pictures:
@@ -77,9 +78,9 @@ def model_files(folder: Path) -> dict[str, Path]:
     for name in FETCHED:
         if name not in found:
             raise ModelError(f"'{folder}' holds no {name}; a model is a folder with {CONFIG_NAME} and {WEIGHTS_NAME}")
-    if some := [name for name in WORDS if name in found]:
-        if absent := sorted(set(WORDS) - set(some)):
-            raise ModelError(f"'{folder}' holds {some[0]} but no {absent[0]}; a text encoder is all three of its files")
+    absent = [name for name in WORDS if name not in found]
+    if 0 < len(absent) < len(WORDS):
+        raise ModelError(f"'{folder}' holds no {absent[0]}, but others of its folder; a text encoder is three files")
     if CARD not in found:
         raise DataError(
             f"'{folder}' holds no {CARD}; a model is published with a card that says what it is, how good, and under "

@@ -83,7 +83,8 @@ def cluster_colors(pixels: Floats, num_clusters: int = _NUM_CLUSTERS) -> tuple[F
         if np.abs(moved - centers).max() < 0.1:
             break
         centers = moved
-    return centers, counts / counts.sum()
+    there = counts > 0
+    return centers[there], counts[there] / counts.sum()
 
 
 @functools.cache

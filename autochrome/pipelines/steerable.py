@@ -175,6 +175,11 @@ class SteerablePipeline(Pipeline):
                 self._kept.popitem(last=False)
         return seen
 
+    def forget(self) -> None:
+        """Keep nothing of the pictures that were seen, as a fresh pipeline."""
+        with self._lock:
+            self._kept.clear()
+
     def predict(self, seen: Seen, settings: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """Decode under the directions of checked settings.
 
@@ -194,7 +199,7 @@ class SteerablePipeline(Pipeline):
                 plain = self.model.decode(seen.features, Conditions(hints=hints).to(self.device))
                 ab = torch.lerp(self.model.ab_from_raw(plain), ab, scale)
             if hints is not None:
-                ab = meet_hints(ab, hints.to(self.device))
+                ab = meet_hints(ab.clamp(-1, 1), hints.to(self.device))
             if not torch.isfinite(raw).all():
                 raise ModelError(f"{self.model_id} gave colors that are not numbers; its weights may be damaged")
             expected = raw[:, 2:].exp().cpu() * AB_SCALE

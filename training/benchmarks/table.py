@@ -24,7 +24,7 @@ from autochrome.errors import AutochromeError, DataError
 from autochrome.files import replacing
 from autochrome.models.checkpoint import WEIGHTS_NAME
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
-from training.benchmarks import recipe_rows
+from training.benchmarks import recipe_rows, steering_rows
 from training.benchmarks.recipe_rows import NOT_REACHED, percent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +35,7 @@ COMMANDS = {
     "speed.json": "autochrome benchmark --json training/benchmarks/speed.json",
     "recipes.json": "python -m training.benchmarks.quality PHOTOS runs/NAME/model... "
     "--json training/benchmarks/recipes.json",
+    "steering.json": "python -m training.benchmarks.steering PHOTOS --json training/benchmarks/steering.json",
     "batch_size.json": "python -m training.benchmarks.batch_size training/configs/beta.yaml PHOTOS... "
     "--json training/benchmarks/batch_size.json",
 }
@@ -96,12 +97,19 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
                 continue  # a blend has no card of its own
             path = result.row.source / "README.md"
             blocks = {"results": _results_block([result], baselines), "speed": _speed_block(speed, [result.row])}
+            if result.row.kind == "steerable":
+                blocks["steering"] = _steering_block(_read_json(root / FOLDER / "steering.json"))
             texts[path] = _with_model_index(_fill(path, blocks), result)
         if (path := root / RECIPES).exists():
             texts[path] = _fill(path, _recipe_blocks(root))
     except (KeyError, TypeError) as error:
         raise DataError(f"the results in {root / FOLDER} lack {error}; {_remedy(*COMMANDS)}") from error
     return texts
+
+
+def _steering_block(steering: dict[str, Any]) -> str:
+    rows = steering_rows.steering_rows(steering)
+    return _table(steering_rows.HEADER, rows) + "\n\n" + steering_rows.words_sentences(steering)
 
 
 def _recipe_blocks(root: Path) -> dict[str, str]:
