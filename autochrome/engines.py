@@ -5,6 +5,7 @@ does a task. A process computes on one thread, so what comes out does not depend
 """
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -212,6 +213,7 @@ def run_on_ray(
         )
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
         free = max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
         processes = min(num_processes or free, free, len(tasks))
         per_block = min(_MAX_TASKS_PER_BLOCK, max(1, len(tasks) // (4 * processes)))

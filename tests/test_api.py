@@ -70,7 +70,7 @@ def test_colorize_measures_by_a_reference(client: gradio_client.Client, grey_pho
     PIL.Image.fromarray(skimage.data.astronaut()).resize((203, 131)).save(reference)
     _, report = colorize(client, grey_photo, reference=handle_file(reference))
     assert report["truth_from"] == "reference"
-    assert set(report["baselines"]["grey"]) == {"psnr", "ssim", "ciede2000"}
+    assert set(report["baselines"]["grey"]) >= {"psnr", "ssim", "ciede2000"}
 
 
 def test_settings_arrive(client: gradio_client.Client, grey_photo: Path) -> None:
@@ -89,12 +89,12 @@ def test_candidates(client: gradio_client.Client, grey_photo: Path) -> None:
     assert report["settings"]["candidates"] == 3
     assert len(report["candidates"]) == 2
     for candidate in report["candidates"]:
-        with PIL.Image.open(candidate["picture"]["path"]) as picture:
+        with PIL.Image.open(candidate["picture"]) as picture:
             assert picture.format == "PNG"
             assert picture.size == plain.size
             assert picture.convert("RGB").tobytes() != plain.tobytes()
         again, _ = colorize(client, grey_photo, **candidate["settings"])
-        with PIL.Image.open(candidate["picture"]["path"]) as picture:
+        with PIL.Image.open(candidate["picture"]) as picture:
             assert again.tobytes() == picture.tobytes()
         assert candidate["lightness_error"] < 0.25
 

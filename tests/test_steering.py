@@ -53,7 +53,8 @@ def everything(batch: int = 1) -> Conditions:
 
 @torch.no_grad()
 def answer(model: Colorizer, conditions: Conditions | None = None, batch: int = 1) -> Tensor:
-    return model(lightness(batch), raw=True, conditions=conditions)
+    found: Tensor = model(lightness(batch), raw=True, conditions=conditions)
+    return found
 
 
 def close(one: Tensor, other: Tensor) -> None:

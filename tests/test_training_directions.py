@@ -181,7 +181,8 @@ def test_the_color_of_a_place_is_that_of_its_pixels() -> None:
 def test_rough_hints_err_a_little_and_doubtful_ones_as_often_as_they_say() -> None:
     def errors(hints: Tensor) -> Tensor:
         truth = hint_colors(LAB, hints[:, :2].double().numpy())
-        return torch.linalg.vector_norm(hints[:, 2:4] * AB_SCALE - torch.from_numpy(truth), dim=1)
+        found: Tensor = torch.linalg.vector_norm(hints[:, 2:4] * AB_SCALE - torch.from_numpy(truth), dim=1)
+        return found
 
     rough = replace(NEVER, rough_hints_share=1, doubtful_hints_share=0, max_hints=128)
     drawn = torch.cat([draw_hints(LAB, rough, rng(seed)) for seed in range(30)])

@@ -68,6 +68,8 @@ def build_model(config: TrainConfig) -> Colorizer:
         wanted = ColorizerConfig.from_dict(ColorizerConfig().to_dict() | config.architecture)
         pretrained = Path(config.backbone_weights) if config.backbone_weights else None
         model = Colorizer(wanted, pretrained)
+    if config.directions is not None and not model.takes_directions:
+        raise SettingError(f"directions need decoder 'steered_unet', got {model.config.decoder!r}")
     for phase in config.phases:
         if phase.size_px % model.size_multiple:
             raise SettingError(f"size_px must be a multiple of {model.size_multiple}, got {phase.size_px}")

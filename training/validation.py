@@ -104,16 +104,17 @@ def score_directed(
     On centre squares of the given photographs at `size_px`, saturation 1; the same directions every time.
     """
     model.eval()
+    device = next(model.parameters()).device
     differences: dict[str, list[Tensor]] = {}
     greys = []
     for begin in range(0, len(indices), _BATCH):
         photos = torch.stack([centre_square(store.photo(i), size_px) for i in indices[begin : begin + _BATCH]])
-        truth = rgb_to_lab(photos.float() / 255)
+        truth = rgb_to_lab(photos.to(device).float() / 255)
         lightness, _ = split_lab(truth)
         greys.append(grey_difference(truth))
         features = model.features(lightness)
-        for name, conditions in true_directions(truth, text_encoder, seed=begin).items():
-            ab = model.ab_from_raw(model.decode(features, conditions)) * AB_SCALE
+        for name, conditions in true_directions(truth.cpu(), text_encoder, seed=begin).items():
+            ab = model.ab_from_raw(model.decode(features, conditions.to(device))) * AB_SCALE
             lab = rgb_to_lab(lab_to_gamut(merge_lab(lightness, F.interpolate(ab, truth.shape[-2:], mode="bilinear"))))
             differences.setdefault(name, []).append(mean_difference(lab, truth))
     grey = torch.cat(greys).mean()

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from autochrome.ui.addresses import is_address
 from autochrome.ui.limits import Limits
+from autochrome.ui.mcp import repair_mcp
 from autochrome.ui.sweeping import sweeping
 
 Message = MutableMapping[str, Any]
@@ -27,6 +28,7 @@ HAS_FILES = re.compile(r"/gradio_api/(queue/join|call/|run/|api/|stream/)")
 
 def door_settings(limits: Limits) -> dict[str, Any]:
     """What `demo.launch()` is given for the safety of the server and its people."""
+    repair_mcp()
     return {
         "share": False,
         "allowed_paths": [],

@@ -34,13 +34,16 @@ class Studio:
         self._turn = threading.Lock()
         self._on_gpu = on_accelerator(self._run_on_gpu, self._gpu_seconds)
 
-    def absent_reason(self, row: Row) -> str | None:
-        """Why the page does not offer a model, as a sentence; None when it does."""
-        return row.unavailable_reason() or row.undirected_reason({})
+    def absent_reason(self, row: Row, *, directed: bool = False) -> str | None:
+        """Why a tab does not offer a model, as a sentence; None when it does.
 
-    def offered_rows(self) -> list[Row]:
-        """The models that the page offers, in order: those that can be loaded, and color by themselves."""
-        return [row for row in self.catalog if self.absent_reason(row) is None]
+        A way that colors nothing by itself is offered only where a person can direct it.
+        """
+        return row.unavailable_reason() or (None if directed else row.undirected_reason({}))
+
+    def offered_rows(self, *, directed: bool = False) -> list[Row]:
+        """The models that a tab offers, in order: see `absent_reason`."""
+        return [row for row in self.catalog if self.absent_reason(row, directed=directed) is None]
 
     def default_row(self) -> Row:
         """The first model that is offered here; when none is, the first of all, whose reason the page shows."""

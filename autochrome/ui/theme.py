@@ -9,7 +9,8 @@ from autochrome.ui.doors import door_settings
 from autochrome.ui.limits import DEFAULT_LIMITS, Limits
 from autochrome.ui.script import PAGE_SCRIPT
 
-STYLE_PATH = Path(__file__).resolve().parents[2] / "space_config" / "style.css"
+LOOKS_DIR = Path(__file__).resolve().parents[2] / "space_config"
+STYLE_PATHS = [LOOKS_DIR / "style.css", LOOKS_DIR / "steering.css"]
 
 SANS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -19,7 +20,7 @@ def launch_settings(limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """What `demo.launch()` is given: looks, limits, and doors that stay closed."""
     return {
         "theme": make_theme(),
-        "css_paths": [STYLE_PATH],
+        "css_paths": list[str | Path](STYLE_PATHS),
         "js": PAGE_SCRIPT,
         "footer_links": ["api", "settings"],
         "ssr_mode": False,

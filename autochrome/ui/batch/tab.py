@@ -93,7 +93,7 @@ class BatchTab:
         row = self.studio.row(given[self.controls.model])
         chosen = self._settings(given, row)
         changed = [
-            f"{name.replace('_', ' ')} {value}"
+            f"{name.replace('_', ' ')} {('off', 'on')[value] if isinstance(value, bool) else value}"
             for name, value in chosen.items()
             if value not in (None, "") and value != row.settings[name].default
         ]

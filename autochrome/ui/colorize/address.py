@@ -45,7 +45,7 @@ def read_address(studio: Studio, query: Mapping[str, str]) -> tuple[Row, dict[st
     row, complaints = studio.default_row(), []
     try:
         named = studio.row(query.get("model"))
-        reason = studio.absent_reason(named)
+        reason = studio.absent_reason(named, directed=True)
         if reason is None:
             row = named
         else:

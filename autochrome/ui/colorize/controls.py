@@ -9,6 +9,7 @@ import gradio as gr
 from autochrome.catalog import Row
 from autochrome.ui.colorize.presets import Preset
 from autochrome.ui.photograph import photograph
+from autochrome.ui.steering.component import build_side
 from autochrome.ui.studio import Studio
 
 WORDS = ("prompt", "negative_prompt")
@@ -57,7 +58,7 @@ def build_controls(studio: Studio, presets: list[Preset]) -> Controls:
     """Lay out the controls in the `gr.Blocks` that is being built, as they fit the default model."""
     row = studio.default_row()
     values = control_values(row)
-    loadable = [(each.name, each.id) for each in studio.offered_rows()]
+    loadable = [(each.name, each.id) for each in studio.offered_rows(directed=True)]
     with gr.Group():
         preset = gr.Dropdown(
             [(each.name, index) for index, each in enumerate(presets)],
@@ -88,8 +89,7 @@ def build_controls(studio: Studio, presets: list[Preset]) -> Controls:
         **values["prompt"],
     )
     negative_prompt = gr.Textbox(label="Not in the picture", elem_id="negative-prompt", **values["negative_prompt"])
-    # What a person draws or picks to steer a model (points, strokes, a palette, an exemplar) belongs here: above the
-    # button that uses it, and shown only for models that take it.
+    build_side()
     candidates = gr.Slider(
         label="Candidates",
         info="How many pictures to choose from; each takes a moment more.",
@@ -194,7 +194,7 @@ def control_values(row: Row, settings: dict[str, Any] | None = None) -> dict[str
 
 def unavailable_html(studio: Studio) -> str:
     """The models that are not offered here, each with its reason."""
-    reasons = [(row.name, studio.absent_reason(row)) for row in studio.catalog]
+    reasons = [(row.name, studio.absent_reason(row, directed=True)) for row in studio.catalog]
     items = "".join(
         f"<li><strong>{escape(name)}</strong> {escape(reason)}</li>" for name, reason in reasons if reason is not None
     )

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from autochrome.ui.files import uploaded_path
 from autochrome.ui.guard import sentences
 from autochrome.ui.keep import LastResults
 from autochrome.ui.panel import panel_html
+from autochrome.ui.steering.asked import Uploads
+from autochrome.ui.steering.component import restored_value
 from autochrome.ui.studio import Studio
 
 Updates = dict[Any, Any]
@@ -33,11 +36,14 @@ MAX_SEED = 2**32 - 1
 class Handlers:
     """The handlers of one page: its stage and controls, and the studio that does the work."""
 
-    def __init__(self, studio: Studio, results: LastResults, stage: Stage, controls: Controls) -> None:
+    def __init__(
+        self, studio: Studio, results: LastResults, stage: Stage, controls: Controls, uploads: Uploads
+    ) -> None:
         self.studio = studio
         self.results = results
         self.stage = stage
         self.controls = controls
+        self.uploads = uploads
 
     def choose_example(self, example: Example) -> Updates:
         """An example: its grey picture on the stage, its own colors as the reference."""
@@ -94,6 +100,17 @@ class Handlers:
 
     def colorize(self, given: Given, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008  # Gradio finds it by this default
         """Run the model and show the result; then write the file to download and measure it."""
+        yield from self._colorize(given, progress, followed=False)
+
+    def follow(self, given: Given, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """The full run after a pause in drawing: of those in a row only the last stays in the history."""
+        entries = given[self.stage.history]
+        if entries and entries[0].followed and given[self.stage.token] == entries[0].token:
+            self.results.forget(entries[0].token)
+            given = {**given, self.stage.history: entries[1:]}
+        yield from self._colorize(given, progress, followed=True)
+
+    def _colorize(self, given: Given, progress: gr.Progress, *, followed: bool) -> Iterator[Updates]:
         stage, controls = self.stage, self.controls
         with sentences(for_page=True):
             if given[stage.photograph] is None:
@@ -106,11 +123,16 @@ class Handlers:
             settings = {name: given[controls.settings[name]] for name in SETTINGS if name in row.settings}
             if draws(row, settings.get("candidates")) and not given[controls.keep_seed]:
                 settings["seed"] = random.randint(0, MAX_SEED)
+            drawn = given[stage.steering]
+            if not isinstance(drawn, Mapping) or drawn.get("photograph") != given[stage.photograph].get("path"):
+                drawn = None  # of the photograph before this one: the browser was not told yet
+            settings |= self.uploads.directions(drawn, row)
             coloring = self.studio.colorize(
                 photograph, model=row.id, settings=settings, reference=reference, progress=progress
             )
             token = self.results.put(coloring)
             entry = make_entry(token, coloring, row, photograph, reference)
+            entry = replace(entry, directions=drawn, followed=followed)
             first = {
                 **self._remember(given[stage.history], entry),
                 stage.photograph: gr.update(visible=False),
@@ -157,6 +179,7 @@ class Handlers:
                 stage.photograph: gr.update(value=_still_there(entry.photograph), visible=coloring is None),
                 self.controls.reference: _still_there(entry.reference),
                 self.controls.preset: None,
+                stage.steering: restored_value(_still_there(entry.photograph), entry.directions),
                 stage.status: restored_html(entry.caption, kept=coloring is not None),
             }
             if coloring is None:

@@ -23,6 +23,8 @@ class Entry:
         model: catalog id.
         settings: of the run, by name.
         look: how it was last looked at.
+        directions: what was drawn for it, as the easel holds it.
+        followed: the run followed a pause in drawing; the next such run takes its place.
     """
 
     token: str
@@ -33,6 +35,8 @@ class Entry:
     model: str
     settings: Mapping[str, Any]
     look: Look
+    directions: Mapping[str, Any] | None = None
+    followed: bool = False
 
 
 def make_entry(token: str, coloring: Coloring, row: Row, photograph: Path, reference: Path | None) -> Entry:

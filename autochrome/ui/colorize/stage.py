@@ -8,6 +8,9 @@ import gradio as gr
 from autochrome.ui.colorize.history import Entry
 from autochrome.ui.keep import KEEP_SECONDS, LastResults
 from autochrome.ui.photograph import photograph
+from autochrome.ui.steering.asked import Uploads
+from autochrome.ui.steering.component import build_easel
+from autochrome.ui.studio import Studio
 
 PLACEHOLDER = """# Drop a black-and-white photograph here
 or click to choose one, or paste it (Ctrl+V).
@@ -18,6 +21,7 @@ JPEG, PNG, TIFF, WebP, BMP or GIF, up to 100 megapixels. It stays on this server
 class Stage:
     """The components on the left of the tab."""
 
+    steering: Any
     photograph: Any
     slider: Any
     status: Any
@@ -38,7 +42,7 @@ class Stage:
         return [getattr(self, field.name) for field in fields(self) if field.name != "another"]
 
 
-def build_stage(results: LastResults) -> dict[str, Any]:
+def build_stage(studio: Studio, uploads: Uploads, results: LastResults) -> dict[str, Any]:
     """Lay out photograph, result and measures in the `gr.Blocks` that is being built."""
 
     def forget(entries: list[Entry]) -> None:
@@ -49,6 +53,7 @@ def build_stage(results: LastResults) -> dict[str, Any]:
         "token": gr.State(None, time_to_live=KEEP_SECONDS),
         "candidate": gr.State(0, time_to_live=KEEP_SECONDS),
         "history": gr.State([], time_to_live=KEEP_SECONDS, delete_callback=forget),
+        "steering": build_easel(studio, uploads),
         "photograph": photograph(
             label="Photograph",
             show_label=False,

@@ -12,6 +12,8 @@ from autochrome.ui.colorize.handlers import Handlers
 from autochrome.ui.colorize.presets import Preset, read_presets
 from autochrome.ui.colorize.stage import Stage, build_history, build_stage
 from autochrome.ui.keep import LastResults
+from autochrome.ui.steering.asked import Uploads
+from autochrome.ui.steering.component import tell_script
 from autochrome.ui.studio import Studio
 from autochrome.ui.uploads import check_uploads
 
@@ -25,7 +27,8 @@ def build_colorize_tab(demo: gr.Blocks, studio: Studio) -> tuple[Stage, Controls
     examples, presets = draw_examples(), read_presets(studio.catalog)
     with gr.Row(elem_id="workbench"):
         with gr.Column(scale=7, min_width=320, elem_id="stage"):
-            parts = build_stage(results)
+            uploads = Uploads()
+            parts = build_stage(studio, uploads, results)
             example_buttons = _build_examples(examples)
             stage = Stage(**parts, **build_history())
         with gr.Column(scale=4, min_width=300, elem_id="controls"):
@@ -33,7 +36,7 @@ def build_colorize_tab(demo: gr.Blocks, studio: Studio) -> tuple[Stage, Controls
             reasons = unavailable_html(studio)
             if reasons:
                 gr.HTML(reasons, elem_id="unavailable")
-    handlers = Handlers(studio, results, stage, controls)
+    handlers = Handlers(studio, results, stage, controls, uploads)
     _wire_controls(demo, handlers, presets)
     _wire_runs(handlers, dict(zip(example_buttons, examples, strict=True)))
     _wire_looks(handlers)
@@ -70,6 +73,10 @@ def _wire_controls(demo: gr.Blocks, handlers: Handlers, presets: list[Preset]) -
     write = {"fn": None, "inputs": settings, "js": address_script(studio.catalog, studio.default_row()), **QUIET}
     opened.then(**write)
     gr.on([each.change for each in settings], **write)
+    told = [stage.photograph, *settings]
+    tell: dict[str, Any] = {"fn": None, "inputs": told, "js": tell_script(list(controls.settings)), **QUIET}
+    opened.then(**tell)
+    gr.on([each.change for each in told], **tell)
 
 
 def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
@@ -77,7 +84,8 @@ def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
     coloring: dict[str, Any] = {
         "fn": handlers.colorize,
         "inputs": {
-            *(stage.photograph, controls.reference, stage.history, controls.model, controls.keep_seed),
+            *(stage.photograph, stage.steering, stage.history),
+            *(controls.reference, controls.model, controls.keep_seed),
             *controls.settings.values(),
         },
         "outputs": [*stage.outputs, controls.seed],
@@ -89,13 +97,21 @@ def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
         "api_visibility": "private",
     }
     runs = [gr.on([controls.colorize.click, controls.prompt.submit], **coloring)]
+    followed = {**coloring, "fn": handlers.follow, "trigger_mode": "always_last", "show_progress": "hidden"}
+    runs.append(stage.steering.submit(**followed))
     everything = [*stage.outputs, controls.reference]
     for button, example in examples.items():
         chosen = button.click(partial(handlers.choose_example, example), None, everything, **QUIET)
         runs.append(chosen.success(**coloring))
     for run in runs:  # the toast has said it all: take the word "Error" off the picture
         run.failure(lambda: (gr.skip(), gr.skip()), None, [stage.photograph, stage.slider], **QUIET)
-    gr.on([stage.another.click, stage.photograph.clear], handlers.start_over, None, everything, **QUIET)
+    gr.on(
+        [stage.another.click, stage.steering.clear, stage.photograph.clear],
+        handlers.start_over,
+        None,
+        everything,
+        **QUIET,
+    )
 
 
 def _wire_looks(handlers: Handlers) -> None:
