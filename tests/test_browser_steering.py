@@ -19,7 +19,7 @@ Pixel = tuple[int, int, int]
 
 @pytest.fixture(scope="module")
 def steered_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    catalog = write_steered_catalog(tmp_path_factory.mktemp("weights") / "steered")
+    catalog = write_steered_catalog(tmp_path_factory.mktemp("weights"))
     with serving(catalog, tmp_path_factory.mktemp("gradio")) as url:
         yield url
 
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, steered_url: str) -> Iterator[Page]:
-    with open_page(browser, steered_url) as page:
+    with open_page(browser, steered_url, "?model=tiny-steered") as page:
         yield page
 
 

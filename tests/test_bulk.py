@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -197,22 +196,23 @@ def test_wrong_usage_is_told_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_ray_gives_the_bytes_of_one_process(model: str, photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_ray_gives_the_bytes_of_one_process(model: str, photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
     some = tmp_path / "photos"
     some.mkdir()
     for number in range(6):
         shutil.copy(photos / "b" / f"{2 * number + 1:03}.png", some)
     (some / "broken.jpg").write_bytes(b"no picture")
-    monkeypatch.chdir(tmp_path)
     # Relative paths, which lead elsewhere on other machines of a cluster.
-    with started(model, Path("photos"), Path("cluster"), "--engine", "ray", "--json", "report.json") as process:
+    here = Path(os.path.relpath(tmp_path))
+    report = here / "report.json"
+    with started(model, here / "photos", here / "cluster", "--engine", "ray", "--json", str(report)) as process:
         _, err = process.communicate(timeout=300)
     assert process.returncode == 1, err
-    assert main(command(model, Path("photos"), Path("one"))) == 1
-    assert len(results(Path("cluster"))) == 6, err
-    assert results(Path("cluster")) == results(Path("one"))
+    assert main(command(model, some, tmp_path / "one")) == 1
+    assert len(results(tmp_path / "cluster")) == 6, err
+    assert results(tmp_path / "cluster") == results(tmp_path / "one")
     assert "INFO" not in err
-    told = json.loads(Path("report.json").read_text(encoding="utf-8"))["pictures"]
+    told = json.loads(report.read_text(encoding="utf-8"))["pictures"]
     assert [record["status"] for record in told] == ["done"] * 6 + ["failed"]
-    assert told[0]["output"] == str(Path("cluster") / "001.png")
+    assert told[0]["output"] == str(here / "cluster" / "001.png")

@@ -22,8 +22,8 @@ from autochrome.pipelines import BlendPipeline, FeedforwardPipeline
 
 TINY_RESNET = {"hidden_sizes": [8, 8, 16], "depths": [1, 1, 1], "layer_type": "basic", "embedding_size": 8}
 TINY_CONVNEXT = {"hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1]}
-TINY = {"decoder_channels": (16, 16, 8, 8), "decoder_blocks": 1}
-MOBILE = {"backbone_options": {"depth_multiplier": 0.1}, **TINY}
+TINY: dict[str, Any] = {"decoder_channels": (16, 16, 8, 8), "decoder_blocks": 1}
+MOBILE: dict[str, Any] = {"backbone_options": {"depth_multiplier": 0.1}, **TINY}
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "unet": MOBILE,
     "bins": {**MOBILE, "head": "bins"},

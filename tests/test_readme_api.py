@@ -179,12 +179,13 @@ def text_of(result: CallToolResult) -> str:
 
 
 def test_a_taken_port_is_a_sentence(demo: Running, tmp_path: Path) -> None:
-    environment = {**os.environ, "GRADIO_SERVER_PORT": demo.url.rsplit(":", 1)[1], "GRADIO_TEMP_DIR": str(tmp_path)}
+    port = demo.url.rsplit(":", 1)[1]
+    environment = {**os.environ, "GRADIO_SERVER_PORT": port, "GRADIO_TEMP_DIR": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, ROOT / "app.py"], env=environment, capture_output=True, text=True, timeout=START_SECONDS
     )
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("autochrome: the port is taken, perhaps by an Autochrome that")
+    assert result.stderr.splitlines()[-1].startswith(f"autochrome: port {port} is taken, perhaps by an Autochrome that")
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == [], "its folder is gone"
 

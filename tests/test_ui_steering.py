@@ -30,7 +30,7 @@ RED = {"x": 0.3, "y": 0.4, "color": "#c02020", "radius": 0.05}
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return write_steered_catalog(tmp_path_factory.mktemp("weights") / "steered")
+    return write_steered_catalog(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from autochrome.color import AB_SCALE
 from autochrome.models.steering import NUM_HINT_VALUES
 
 MAX_MATCHES = 64
-_LEAST_LIKENESS = 0.45
-_SURE_LIKENESS = 0.9
+_LEAST_LIKENESS = 0.67
+_SURE_LIKENESS = 0.98
 _BLUR = 3
 
 

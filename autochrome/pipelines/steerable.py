@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,6 +36,8 @@ from autochrome.pipelines.settings import (
 
 TEXT_ENCODER_NAME = "text_encoder"
 _MAX_KEPT = 8
+_OWN_WORD = 0.1
+"""So near a person's own hint, as a share of the sides, nothing is guessed."""
 _MATCHED_STAGE = -2
 """The backbone's maps of stride 16 are compared: large enough to know a thing, small enough to say where."""
 
@@ -119,7 +121,7 @@ class SteerablePipeline(Pipeline):
         """Color one picture. A setting that is `None`, empty or missing has the model's default.
 
         What the backbone saw in the last pictures is kept: the same picture with other directions takes the decoder
-        only. The guidance scale multiplies what words, palette and exemplar change, not hints: these are met exactly.
+        only. The guidance scale multiplies what words change. Hints are met exactly, whatever else is said.
 
         Raises:
             SettingError: a setting is out of range, or of no use to this model; an exemplar is grey.
@@ -195,8 +197,9 @@ class SteerablePipeline(Pipeline):
             whole = self._conditions(seen, settings, hints)
             raw = self.model.decode(seen.features, whole.to(self.device))
             ab, scale = self.model.ab_from_raw(raw), settings["guidance_scale"]
-            if scale != 1 and (whole.words is not None or whole.palette is not None):
-                plain = self.model.decode(seen.features, Conditions(hints=hints).to(self.device))
+            if scale != 1 and whole.words is not None:
+                silent = replace(whole, words=None, word_mask=None)
+                plain = self.model.decode(seen.features, silent.to(self.device))
                 ab = torch.lerp(self.model.ab_from_raw(plain), ab, scale)
             if hints is not None:
                 ab = meet_hints(ab.clamp(-1, 1), hints.to(self.device))
@@ -226,7 +229,7 @@ class SteerablePipeline(Pipeline):
         return Conditions(hints, palette, words, mask)
 
     def _with_matches(self, seen: Seen, exemplar: Exemplar, hints: Tensor | None) -> Tensor | None:
-        """A person's hints, and the guesses from an exemplar where these are far from all of them."""
+        """A person's hints, and from an exemplar guesses for what is not near any of them."""
         theirs = self.look(exemplar.picture, PX_PER_RENDER_FACTOR)
         _, ab = split_lab(rgb_to_lab(picture_to_tensor(exemplar.picture)))
         maps = theirs.features[_MATCHED_STAGE]
@@ -234,7 +237,8 @@ class SteerablePipeline(Pipeline):
         matches = match_exemplar(seen.features[_MATCHED_STAGE].cpu(), maps.cpu(), small)
         if matches is None or hints is None:
             return hints if matches is None else matches
-        return torch.cat([matches, hints], dim=1)
+        apart = torch.cdist(matches[..., :2], hints[..., :2])[0].amin(dim=1)
+        return torch.cat([matches[:, apart > _OWN_WORD], hints], dim=1)
 
     def _prompt_notes(self, prompt: str) -> tuple[str, ...]:
         rest = self.text_encoder.cut_off(prompt) if prompt else ""

@@ -1,6 +1,8 @@
 """Serving from start to end: a port that may be taken, and a clean end when the program is told to stop."""
 
+import os
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -13,8 +15,15 @@ from autochrome.ui.theme import launch_settings
 def serve(demo: gr.Blocks, limits: Limits = DEFAULT_LIMITS) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
-    GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where. Ends the program with a sentence when that port is taken.
+    GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where; without them it is the first free port from 7860 on. Ends the
+    program with a sentence when that port is taken, or none is free.
     """
+    port = os.environ.get("GRADIO_SERVER_PORT", "")
+    if port.isdigit() and is_taken(int(port)):
+        sys.exit(
+            f"autochrome: port {port} is taken, perhaps by an Autochrome that already runs. Open that one, stop it, or "
+            "choose another port: GRADIO_SERVER_PORT=7870 python app.py"
+        )
     signal.signal(signal.SIGTERM, _stop)
     try:
         demo.launch(**launch_settings(limits))
@@ -22,9 +31,18 @@ def serve(demo: gr.Blocks, limits: Limits = DEFAULT_LIMITS) -> None:
         if "empty port" not in str(error):
             raise
         sys.exit(
-            "autochrome: the port is taken, perhaps by an Autochrome that already runs. Open that one, stop it, or "
-            "choose another port: GRADIO_SERVER_PORT=7870 python app.py"
+            "autochrome: the server could not be started: no port is free, or this machine is too busy to start it "
+            "within five seconds. Try again, or choose a port: GRADIO_SERVER_PORT=7870 python app.py"
         )
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody listens at a port of this machine; asked by calling, as not every system refuses a second."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except (OSError, OverflowError):
+        return False
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

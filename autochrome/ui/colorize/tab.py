@@ -84,7 +84,7 @@ def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
     coloring: dict[str, Any] = {
         "fn": handlers.colorize,
         "inputs": {
-            *(stage.photograph, stage.steering, stage.history),
+            *(stage.photograph, stage.steering, stage.history, stage.token),
             *(controls.reference, controls.model, controls.keep_seed),
             *controls.settings.values(),
         },

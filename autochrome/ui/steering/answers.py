@@ -105,7 +105,8 @@ class Answers:
             "guesses": output.expected_error is not None,
         }
         if output.expected_error is not None and entry_of(asked, "suggest"):
-            answer["suggestion"] = suggest_points(output.expected_error, 1)[0]
+            places = [(hint.x, hint.y) for hint in output.settings["hints"]]
+            answer["suggestion"] = suggest_points(output.expected_error, 1, places)[0]
         if output.expected_error is not None and entry_of(asked, "doubt"):
             answer["doubt"] = doubt_overlay(output.expected_error)
         encode = time.perf_counter() - ran

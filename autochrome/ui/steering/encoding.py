@@ -16,6 +16,9 @@ DOUBT_COLOR = (150, 40, 255)
 
 MAX_OPACITY = 0.8
 
+MIN_SPREAD = 5.0
+"""Lab units between clear and strong at least, so that a map that says the same everywhere does not look lively."""
+
 
 def as_jpeg(picture: PIL.Image.Image) -> str:
     """A data address of a picture, RGB or RGBA; transparent parts are white."""
@@ -38,7 +41,7 @@ def doubt_overlay(expected_error: Tensor) -> dict[str, Any]:
     """
     values = expected_error[0, 0].float().numpy()
     low, high = float(values.min()), float(values.max())
-    opacity = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * MAX_OPACITY
+    opacity = np.clip((values - low) / max(high - low, MIN_SPREAD), 0, 1) * MAX_OPACITY
     levels = np.empty((*values.shape, 4), np.uint8)
     levels[..., :3] = DOUBT_COLOR
     levels[..., 3] = np.round(opacity * 255)

@@ -10,12 +10,12 @@ import PIL.ImageEnhance
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from training.benchmarks.masks import MarkedPicture, draw_mask
 
 from autochrome.color import rgb_to_lab
 from autochrome.image import picture_to_tensor
 from autochrome.naming import anchor_of, cluster_colors
 from autochrome.pipelines import ScribblesPipeline, SteerablePipeline, suggest_points
+from training.benchmarks.masks import MarkedPicture, draw_mask
 from training.benchmarks.steering.pictures import Photo, to_hex, true_hints
 
 COUNTS = (1, 3, 10, 30, 100)
@@ -42,7 +42,7 @@ def points(
         out = plain
         while len(chosen) < 10:  # as the page does: asked anew after every answer
             assert out.expected_error is not None
-            chosen += suggest_points(out.expected_error, 1)
+            chosen += suggest_points(out.expected_error, 1, chosen)
             out = pipe(photo.picture, hints=true_hints(photo, np.array(chosen)))
             if len(chosen) in COUNTS:
                 found[f"suggested_{len(chosen)}"] = photo.difference_of(out.images[0])
