@@ -34,6 +34,8 @@ const count = () => state.drawn.items.reduce((sum, item) => sum + item.points.le
 // ---- what was said and noted
 
 const say = (text) => { byId("steer-said").textContent = text; };
+// What stands in the way of the last touch; it goes with the next change. Notes are those of the last preview.
+const complain = (text) => { byId("steer-message").textContent = text; };
 const showNotes = (notes, isError = false) => {
   const list = byId("steer-notes");
   list.replaceChildren(...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
@@ -117,11 +119,12 @@ const hold = () => {
   future = [];
 };
 
-const changedNow = (delay = 0) => {
+const changedNow = () => {
   changed = true;
+  complain("");
   props.value = { photograph: state.photograph, ...directions() };
   render();
-  refresh(delay);
+  refresh();
 };
 
 const commit = (change) => {
@@ -141,7 +144,7 @@ const travel = (from, to, word) => {
 
 const full = (more) => {
   const over = count() + more > props.limits.hints;
-  if (over) showNotes([`At most ${props.limits.hints.toLocaleString("en")} points fit; remove some first.`], true);
+  if (over) complain(`At most ${props.limits.hints.toLocaleString("en")} points fit; remove some first.`);
   return over;
 };
 
@@ -368,7 +371,7 @@ const makeRow = (id) => {
     onchange: (event) => {
       const item = state.drawn.items.find((each) => each.id === id), share = Number(event.target.value) / 100;
       if (!event.target.validity.valid || event.target.value === "" || share < 0 || share > 1)
-        showNotes([`${name} must be a number from 0 to 100, in percent.`], true);
+        complain(`${name} must be a number from 0 to 100, in percent.`);
       else if (item) {
         const by = share - item.points[0][axis];
         edit(id, (each) => ({ points: moved(each, axis ? 0 : by, axis ? by : 0) }));
@@ -417,10 +420,10 @@ const renderPalette = () => {
 
 const addToPalette = (color) => {
   const { palette } = state.drawn;
-  if (!HEX.test(color)) showNotes([`A color of the palette must be #rrggbb, six hexadecimal digits, got "${color}".`], true);
-  else if (palette.some((each) => each.color === color.toLowerCase())) showNotes([`${color} is in the palette.`]);
+  if (!HEX.test(color)) complain(`A color of the palette must be #rrggbb, six hexadecimal digits, got "${color}".`);
+  else if (palette.some((each) => each.color === color.toLowerCase())) complain(`${color} is in the palette.`);
   else if (palette.length >= props.limits.palette)
-    showNotes([`A palette has at most ${props.limits.palette} colors; remove one first.`], true);
+    complain(`A palette has at most ${props.limits.palette} colors; remove one first.`);
   else {
     commit((drawn) => { drawn.palette = [...drawn.palette, { color: color.toLowerCase(), weight: weightOf(palette) }]; });
     byId("steer-palette-hex").value = "";
@@ -450,7 +453,7 @@ const chosenFile = async (event) => {
   try {
     return { path: (await upload(file)).path, name: file.name };
   } catch {
-    showNotes([`${file.name} could not be sent to the server; it may be too large. Try again.`], true);
+    complain(`${file.name} could not be sent to the server; it may be too large. Try again.`);
     return null;
   }
 };
@@ -475,7 +478,7 @@ const render = () => {
 
 const save = async () => {
   const answer = await ask("save_session", { ...directions(), prompt: takes("prompt") ? state.settings.prompt : "" });
-  if (answer.error) return showNotes([answer.error], true);
+  if (answer.error) return complain(answer.error);
   const address = URL.createObjectURL(new Blob([answer.text], { type: "application/json" }));
   make("a", { href: address, download: "autochrome-session.json" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60000);
@@ -485,9 +488,9 @@ const save = async () => {
 // Hints in a row, of one color and radius, and no further apart than a stroke's points are: a stroke again.
 const itemsOf = (hints) => hints.reduce((items, { x, y, color, radius }) => {
   const last = items.at(-1), [lastX, lastY] = last?.points.at(-1) ?? [];
-  const width = canvas.clientWidth || 1, height = canvas.clientHeight || 1;
-  const away = Math.hypot((x - lastX) * width, (y - lastY) * height);
-  if (last && last.color === color && last.radius === radius && away <= 1.6 * Math.max(3, radius * Math.min(width, height)))
+  const shape = Number(picture.style.getPropertyValue("--shape")) || 1.5;
+  const away = Math.hypot((x - lastX) * Math.max(1, shape), (y - lastY) * Math.max(1, 1 / shape));
+  if (last && last.color === color && last.radius === radius && away <= 1.6 * Math.max(0.012, radius))
     last.points.push([x, y]);
   else items.push({ id: nextId++, color, radius, points: [[x, y]] });
   return items;
@@ -499,7 +502,7 @@ const load = async (event) => {
   const text = await file.text();
   event.target.value = "";
   const answer = await ask("load_session", { text });
-  if (answer.error) return showNotes([answer.error], true);
+  if (answer.error) return complain(answer.error);
   const left = ["palette", "prompt"].filter((name) => answer[name]?.length && !takes(name));
   commit((drawn) => {
     drawn.items = itemsOf(answer.hints ?? []);
@@ -512,7 +515,7 @@ const load = async (event) => {
     prompt.dispatchEvent(new Event("input", { bubbles: true }));
   }
   say("Session loaded.");
-  if (left.length) showNotes([`Left out: ${left.join(" and ")}. ${props.models[state.model].name} takes none.`]);
+  if (left.length) complain(`Left out: ${left.join(" and ")}. ${props.models[state.model].name} takes none.`);
 };
 
 // ---- buttons and fields
@@ -554,7 +557,7 @@ const wire = () => {
     const color = event.target.value.trim();
     if (HEX.test(color)) recolor(color, true);
     else {
-      showNotes([`A color must be #rrggbb, six hexadecimal digits, got "${color}".`], true);
+      complain(`A color must be #rrggbb, six hexadecimal digits, got "${color}".`);
       event.target.value = state.color;
     }
   });
@@ -563,7 +566,7 @@ const wire = () => {
     event.preventDefault();
     const [x, y] = ["steer-x", "steer-y"].map((id) => byId(id));
     if ([x, y].some((field) => !field.validity.valid || field.value === ""))
-      showNotes(["x and y must be numbers from 0 to 100, in percent of width and height."], true);
+      complain("x and y must be numbers from 0 to 100, in percent of width and height.");
     else addPoint(Number(x.value) / 100, Number(y.value) / 100);
   });
   press("steer-palette-add", () => addToPalette(byId("steer-palette-hex").value.trim()));
@@ -576,13 +579,13 @@ const wire = () => {
   byId("steer-palette-file").addEventListener("change", async (event) => {
     const file = await chosenFile(event);
     const answer = file && await ask("main_colors", { path: file.path });
-    if (answer?.error) showNotes([answer.error], true);
+    if (answer?.error) complain(answer.error);
     else if (answer) commit((drawn) => { drawn.palette = answer.colors; });
   });
   byId("steer-exemplar-file").addEventListener("change", async (event) => {
     const file = await chosenFile(event);
     const answer = file && await ask("exemplar", { path: file.path });
-    if (answer?.error) showNotes([answer.error], true);
+    if (answer?.error) complain(answer.error);
     else if (answer) commit((drawn) => { drawn.exemplar = { ...file, picture: answer.picture }; });
   });
   press("steer-exemplar-remove", () => commit((drawn) => { drawn.exemplar = null; }));

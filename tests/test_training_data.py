@@ -189,7 +189,7 @@ def test_without_metadata_the_folder_is_the_class(photos: Path, tmp_path: Path) 
     for line in ("no json", '{"label": "a"}', "7"):
         (folder / "metadata.jsonl").write_text(f"{{}}\n{line}")
         with pytest.raises(
-            DataError, match=r"line 2 of metadata\.jsonl in .* is no JSON object with file_name and label"
+            DataError, match=r"line 2 of metadata\.jsonl in .* is no JSON object with file_name and label or captions"
         ):
             open_photos([str(folder)], tmp_path, 24, PhotoFilters(labels=["flower"]))
 

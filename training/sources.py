@@ -126,8 +126,8 @@ def _order(source: Path, name: str) -> tuple[str, ...]:
 
 def _captions(row: dict[str, object]) -> tuple[str, ...]:
     given = row.get("captions")
-    if isinstance(given, list) and given:
-        return tuple(str(caption) for caption in given)
+    if given:
+        return tuple(str(caption) for caption in given) if isinstance(given, list) else (str(given),)
     return (f"a photo of {str(row['label']).replace('_', ' ')}",) if "label" in row else ()
 
 
@@ -144,10 +144,11 @@ def _metadata(source: Path) -> dict[str, dict[str, object]]:
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             row = json.loads(line)
-            rows[str(row["file_name"])] = dict(row)
+            if "label" in row or "captions" in row:
+                rows[str(row["file_name"])] = dict(row)
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise DataError(
-                f"line {number} of metadata.jsonl in {source} is no JSON object with file_name ({error}); "
+                f"line {number} of metadata.jsonl in {source} is no JSON object with file_name and label or captions ({error}); "
                 f"mend it, or do without labels and captions"
             ) from error
     return rows

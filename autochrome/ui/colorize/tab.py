@@ -98,20 +98,16 @@ def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
     }
     runs = [gr.on([controls.colorize.click, controls.prompt.submit], **coloring)]
     followed = {**coloring, "fn": handlers.follow, "trigger_mode": "always_last", "show_progress": "hidden"}
-    runs.append(stage.steering.submit(**followed))
+    following = stage.steering.submit(**followed)
+    runs.append(following)
     everything = [*stage.outputs, controls.reference]
     for button, example in examples.items():
         chosen = button.click(partial(handlers.choose_example, example), None, everything, **QUIET)
         runs.append(chosen.success(**coloring))
     for run in runs:  # the toast has said it all: take the word "Error" off the picture
         run.failure(lambda: (gr.skip(), gr.skip()), None, [stage.photograph, stage.slider], **QUIET)
-    gr.on(
-        [stage.another.click, stage.steering.clear, stage.photograph.clear],
-        handlers.start_over,
-        None,
-        everything,
-        **QUIET,
-    )
+    clears = [stage.another.click, stage.steering.clear, stage.photograph.clear]
+    gr.on(clears, handlers.start_over, None, everything, cancels=[following], **QUIET)
 
 
 def _wire_looks(handlers: Handlers) -> None:

@@ -1,7 +1,7 @@
 """What the two places of the page hold before the script fills them: the easel on the stage, and the tools beside."""
 
 EASEL = """
-<div class="easel" hidden>
+<div class="easel steer" hidden>
   <div class="easel-tools" role="toolbar" aria-label="Drawing">
     <label>Color <input type="color" id="steer-color" value="#b5482f" aria-label="Current color"></label>
     <input type="text" id="steer-hex" value="#b5482f" maxlength="7" size="8" spellcheck="false"
@@ -32,13 +32,14 @@ EASEL = """
   </div>
   <p class="easel-help" id="steer-help">Click to put a point, drag for a stroke, click a point to select it: drag moves
     it, Delete removes it, the color field recolors it. The picture here is a quick preview.</p>
+  <p class="easel-message" id="steer-message" role="alert"></p>
   <ul class="easel-notes" id="steer-notes" aria-live="polite"></ul>
   <p class="sr" id="steer-said" aria-live="polite"></p>
 </div>
 """
 
 SIDE = """
-<div class="steer-side" hidden>
+<div class="steer-side steer" hidden>
   <section id="steer-points" aria-label="Points and strokes">
     <h3>Points and strokes</h3>
     <ol id="steer-list"></ol>
