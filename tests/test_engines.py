@@ -49,7 +49,7 @@ def test_processes_killed_one_after_another_are_an_error() -> None:
 
 
 def test_closing_ends_processes_at_once_and_nothing_is_left(tmp_path: Path) -> None:
-    results = run_pool(WriteSlowly(tmp_path), range(10), 2)
+    results = run_pool(WriteSlowly(tmp_path), range(10), 1)
     assert next(results) == (0, "quick")
     deadline = time.monotonic() + 60
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
