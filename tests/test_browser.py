@@ -156,6 +156,7 @@ def test_the_history_brings_picture_and_settings_back(page: Page, grey_photo: Pa
     page.keyboard.press("Home")
     expect(page.locator(".measure:has-text('Colorfulness') .value")).to_have_text("0")
     choose(page, "#model", "Tiny Two")
+    expect(page.locator("#saturation input[type=number]")).to_have_value("1")  # the model's own is there
     colorize(page)
     expect(small_pictures(page, "#history")).to_have_count(2)
     expect(page.locator("#status")).to_contain_text("Colored by Tiny Two")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.cluster.vq import vq
 
 from autochrome import color
 from autochrome.naming.terms import ANCHORS
@@ -39,6 +38,8 @@ def name_main_colors(lab: Floats, *, min_share: float, max_colors: int) -> list[
 
 def name_colors(lab: Floats) -> list[str]:
     """The basic color term for each color, Lab (D65) of shape `(N, 3)`."""
+    from scipy.cluster.vq import vq  # here: most never need it
+
     names, anchors = _anchors()
     nearest, _ = vq(lab, anchors)
     return [names[index] for index in nearest]

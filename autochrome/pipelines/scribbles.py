@@ -6,18 +6,19 @@ its color. So nothing is ever more vivid than the hints, and without edges color
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
-import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
 from autochrome.pipelines.classic import COMMON_SETTINGS, ClassicPipeline
 from autochrome.pipelines.rasterizing import rasterize
 from autochrome.pipelines.settings import HintsSetting, Setting
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,6 +67,8 @@ def propagate(lightness: Tensor, ab: Tensor, held: Tensor) -> Tensor:
     free, fixed = np.flatnonzero(~known), np.flatnonzero(known)
     if free.size:
         weights = _weights(lightness[0, 0].double().numpy() / 100)[free]
+        import scipy.sparse.linalg  # here: most never need it
+
         system = scipy.sparse.identity(free.size, format="csc") - weights[:, free].tocsc()
         # The matrix is an M-matrix (no pivoting is needed) with symmetric structure: 10 times the default's speed.
         factors = scipy.sparse.linalg.splu(
@@ -75,7 +78,7 @@ def propagate(lightness: Tensor, ab: Tensor, held: Tensor) -> Tensor:
     return torch.from_numpy(colors.T.reshape(1, 2, height, width).astype(np.float32))
 
 
-def _weights(lightness: Floats) -> scipy.sparse.csr_array:
+def _weights(lightness: Floats) -> "scipy.sparse.csr_array":
     """Share of each neighbor (column) in the mean of a cell (row), for L* `(H, W)` in 0..1; rows sum to 1.
 
     Shares fall with the squared difference over the variance in the 3 x 3 window (paper, equation 2), which never makes
@@ -99,4 +102,6 @@ def _weights(lightness: Floats) -> scipy.sparse.csr_array:
     inside = columns >= 0
     rows = np.broadcast_to(shifted(numbers, 0, 0), columns.shape)[inside]
     size = height * width
+    import scipy.sparse
+
     return scipy.sparse.csr_array((weights[inside], (rows, columns[inside])), shape=(size, size))

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from skimage.segmentation import slic
 from torch import Tensor
 
 from autochrome.color import rgb_to_lab, split_lab
@@ -90,6 +89,8 @@ def _cut(lightness: Tensor) -> _Cut:
     plane = lightness[0, 0].double().numpy()
     # skimage stretches what it is given to 0..1, so compactness is given in units of that.
     spread = max(float(plane.max() - plane.min()), 1e-6)
+    from skimage.segmentation import slic  # here: most never need it
+
     found = slic(plane, n_segments=NUM_SEGMENTS, compactness=COMPACTNESS / spread, channel_axis=None, start_label=0)
     labels: Integers = np.unique(found, return_inverse=True)[1].reshape(plane.shape).astype(np.int64)
     rows, columns = np.indices(plane.shape)
