@@ -148,8 +148,8 @@ def _metadata(source: Path) -> dict[str, dict[str, object]]:
                 rows[str(row["file_name"])] = dict(row)
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise DataError(
-                f"line {number} of metadata.jsonl in {source} is no JSON object with file_name and label or captions ({error}); "
-                f"mend it, or do without labels and captions"
+                f"line {number} of metadata.jsonl in {source} is no JSON object with file_name and label or captions "
+                f"({error}); mend it, or do without labels and captions"
             ) from error
     return rows
 

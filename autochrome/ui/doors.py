@@ -80,7 +80,7 @@ class Doorkeeper:
             await _refuse(413, sentence, scope, receive, send)
 
     def _max_bytes(self, path: str) -> int:
-        if path.startswith(("/gradio_api/upload", "/gradio_api/component_server")):
+        if path.startswith("/gradio_api/upload"):
             return self.limits.max_upload_bytes
         return self.limits.max_mcp_bytes if path.startswith("/gradio_api/mcp") else self.limits.max_request_bytes
 

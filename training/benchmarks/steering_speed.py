@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -62,7 +63,7 @@ def ways(fresh: SteerablePipeline, steerable: SteerablePipeline) -> dict[str, Ca
         x, y = np.random.default_rng(run).random(2)
         return {"x": float(x), "y": float(y), "color": f"#{(run * 7919) % 0xFFFFFF:06x}"}
 
-    def first(run: int, **directions: object) -> object:
+    def first(run: int, **directions: Any) -> object:
         fresh.forget()
         return fresh(file, **directions)
 

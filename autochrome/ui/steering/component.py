@@ -13,7 +13,8 @@ from autochrome.ui.steering.asked import DIRECTIONS, Uploads
 from autochrome.ui.steering.markup import EASEL, SIDE
 from autochrome.ui.studio import Studio
 
-SCRIPT_PATH = Path(__file__).resolve().parents[3] / "space_config" / "steering.js"
+SCRIPT_DIR = Path(__file__).resolve().parents[3] / "space_config" / "steering"
+"""Its files, in the order of their names, are one script: Gradio takes the body of one function."""
 
 
 def build_easel(studio: Studio, uploads: Uploads) -> gr.HTML:
@@ -25,7 +26,7 @@ def build_easel(studio: Studio, uploads: Uploads) -> gr.HTML:
     return gr.HTML(
         value=None,
         html_template=EASEL,
-        js_on_load=SCRIPT_PATH.read_text(encoding="utf-8"),
+        js_on_load="".join(path.read_text(encoding="utf-8") for path in sorted(SCRIPT_DIR.glob("*.js"))),
         server_functions=server_functions(Answers(studio, uploads)),
         apply_default_css=False,
         elem_id="steering",
