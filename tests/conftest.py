@@ -1,12 +1,17 @@
 """What several test modules need: a catalog of tiny models, and a server that runs the demo with them."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 # Read by their libraries at import, as in app.py.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+# A shell that starts the tests in the background has interrupts ignored, and every program that they start inherits it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import torch

@@ -23,6 +23,7 @@ from training.directions import (
     draw_palette,
     draw_words,
     gather,
+    has_caption,
     hint_colors,
     name_colors_of,
     true_points,
@@ -238,3 +239,9 @@ def test_a_mix_out_of_range_is_refused(change: Callable[[DirectionMix], Directio
     DirectionMix().check()
     with pytest.raises(SettingError, match=re.escape(message)):
         change(DirectionMix()).check()
+
+
+def test_a_sentence_from_a_label_is_no_caption() -> None:
+    assert not has_caption([])
+    assert not has_caption(["a photo of ice climbing"])
+    assert has_caption(["a photo of ice climbing", "A man climbs a frozen waterfall."])

@@ -17,6 +17,7 @@ from autochrome.color import AB_SCALE, lab_to_gamut, merge_lab, rgb_to_lab, spli
 from autochrome.errors import SettingError
 from autochrome.models.steering import NUM_HINT_VALUES, NUM_PALETTE_VALUES
 from autochrome.naming import cluster_colors, list_in_words, name_main_colors
+from training.sources import LABEL_CAPTION
 
 _MAX_PALETTE = 8
 _COLORS_SIDE_PX = 32
@@ -26,6 +27,8 @@ _COLORS_SIDE_PX = 32
 class DirectionMix:
     """How often training pictures come with which directions."""
 
+    captioned_only: bool = False
+    """Train only on photographs that people have said something of; a sentence made from a label does not count."""
     nothing_share: float = 0.2
     """Pictures with no direction at all: the automatic mode."""
     words_share: float = 0.5
@@ -57,6 +60,11 @@ class DirectionMix:
             )
         if self.max_hints < 1:
             raise SettingError(f"directions.max_hints must be at least 1, got {self.max_hints}")
+
+
+def has_caption(captions: Sequence[str]) -> bool:
+    """Whether a person said one of these."""
+    return any(not caption.startswith(LABEL_CAPTION) for caption in captions)
 
 
 class Directed(NamedTuple):

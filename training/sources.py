@@ -16,6 +16,9 @@ from autochrome.image import picture_to_tensor
 from autochrome.inputs import Item, printable, select
 from autochrome.metrics.colorfulness import colorfulness
 
+LABEL_CAPTION = "a photo of "
+"""How a caption begins that is made from a label."""
+
 _MEASURED_SIDE_PX = 64
 _ROWS_AT_ONCE = 64
 
@@ -128,7 +131,7 @@ def _captions(row: dict[str, object]) -> tuple[str, ...]:
     given = row.get("captions")
     if given:
         return tuple(str(caption) for caption in given) if isinstance(given, list) else (str(given),)
-    return (f"a photo of {str(row['label']).replace('_', ' ')}",) if "label" in row else ()
+    return (f"{LABEL_CAPTION}{str(row['label']).replace('_', ' ')}",) if "label" in row else ()
 
 
 def _metadata(source: Path) -> dict[str, dict[str, object]]:

@@ -36,7 +36,7 @@ from training.adversarial import Adversary, discriminator_input
 from training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from training.config import Phase, TrainConfig, config_to_yaml, describe_fields, load_config
 from training.data import Batch, Crops, PhotoStore, open_photos, training_and_validation
-from training.directions import DirectedBatch
+from training.directions import DirectedBatch, has_caption
 from training.ema import ema_decay, update_ema
 from training.log import Log, Speed, peak_memory_mb
 from training.losses import CLASSIFICATION_LOSSES, DIRECTED_LOSSES, LOSSES, LossInput
@@ -255,6 +255,10 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
         training = validation = list(range(len(store)))
     else:
         training, validation = training_and_validation(store, config.validation_share, config.split_counts)
+    if config.directions is not None and config.directions.captioned_only:
+        training = [index for index in training if has_caption(store.captions[index])]
+        if not training:
+            raise DataError("directions.captioned_only leaves no photograph: none of them has a caption by a person")
     snapshot_steps = schedule.snapshot_steps(config.snapshot_every_kimg, len(training))
     if snapshot_steps:
         require_enough(validation)
