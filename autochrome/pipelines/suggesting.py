@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_REACH = 0.08
+_REACH = 0.15
 """A point is worth the guessing in so many shorter sides around it."""
 
 

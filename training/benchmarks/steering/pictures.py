@@ -20,6 +20,10 @@ from autochrome.metrics.ciede2000 import ciede2000_lab
 from autochrome.naming import list_in_words, name_main_colors
 
 
+MAX_CAPTION_LENGTH = 300
+"""Longer ones are whole descriptions, which nobody types as a prompt, and of which an encoder reads the beginning."""
+
+
 @dataclass
 class Photo:
     """A colour photograph with what people said of it."""
@@ -71,7 +75,8 @@ def read_photos(archive: Path, limit: int | None = None) -> Iterator[Photo]:
             step = max(1, len(rows) // (limit or len(rows)))
             for row in rows[::step][:limit]:
                 picture = read_picture(opened.read(row["file_name"])).convert("RGB")
-                yield Photo(row["file_name"], picture, tuple(row.get("captions") or ()))
+                captions = (caption for caption in row.get("captions") or () if len(caption) <= MAX_CAPTION_LENGTH)
+                yield Photo(row["file_name"], picture, tuple(captions))
     except (OSError, KeyError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise DataError(f"{archive} is no .zip with metadata.jsonl and its pictures: {error}") from error
 
