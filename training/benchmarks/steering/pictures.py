@@ -19,7 +19,6 @@ from autochrome.image import picture_to_tensor, read_picture
 from autochrome.metrics.ciede2000 import ciede2000_lab
 from autochrome.naming import list_in_words, name_main_colors
 
-
 MAX_CAPTION_LENGTH = 300
 """Longer ones are whole descriptions, which nobody types as a prompt, and of which an encoder reads the beginning."""
 
