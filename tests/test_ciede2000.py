@@ -163,7 +163,8 @@ def test_the_gradient_is_finite(
     assert other.grad is not None
     assert torch.isfinite(one.grad).all()
     assert torch.isfinite(other.grad).all()
-    assert (one.grad[..., 1:] == 0).all(), "equal colors must not be pulled anywhere"
+    # By rounding in float32, colors a hundred-thousandth from grey pull at each other by some 1e-4.
+    assert (one.grad[..., 1:].abs() < 1e-3).all(), "equal colors must not be pulled anywhere"
 
 
 def test_the_gradient_is_that_of_the_formula() -> None:
