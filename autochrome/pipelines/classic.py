@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from autochrome.image import picture_to_lightness, resize, working_size
+from autochrome.image import picture_to_lightness
 from autochrome.pipelines.base import Clock, ColorizationOutput, Pipeline, Prediction, Progress, pictures_of, silent
+from autochrome.pipelines.feedforward import shrink_lightness
 from autochrome.pipelines.pictures import Picture
 from autochrome.pipelines.settings import Setting, settings_notes
 
-PX_PER_RENDER_FACTOR = 16
 _SIZE_MULTIPLE = 8
 
 COMMON_SETTINGS: Mapping[str, Setting] = {
@@ -46,9 +46,7 @@ class ClassicPipeline(Pipeline):
         source = self.read(picture)
         clock.lap("read")
         report(0.2, "prepare")
-        side_px = PX_PER_RENDER_FACTOR * checked["render_factor"]
-        size = working_size(source.width, source.height, side_px, _SIZE_MULTIPLE)
-        lightness = resize(picture_to_lightness(source), size).clamp(0, 100)
+        lightness = shrink_lightness(picture_to_lightness(source), checked["render_factor"], _SIZE_MULTIPLE)
         clock.lap("prepare")
         report(0.3, "predict")
         ab = self.predict(lightness, checked)

@@ -1,12 +1,14 @@
 """A person's directions as the tensors that a steered network reads, and the last exactness of its answer."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from autochrome.color import AB_SCALE, rgb_to_lab
+from autochrome.color import AB_SCALE, rgb_to_lab, split_lab
 from autochrome.image import picture_to_tensor
 from autochrome.models.steering import NUM_HINT_VALUES, distances, sample
 from autochrome.naming import cluster_colors
@@ -60,6 +62,14 @@ def palette_to_tensor(palette: Sequence[PaletteColor]) -> Tensor | None:
     return torch.tensor(rows, dtype=torch.float32)[None]
 
 
+@functools.lru_cache(maxsize=8)  # the same for every further point; two exemplars of the same pixels are equal
+def exemplar_ab(exemplar: Exemplar, height: int, width: int) -> Tensor:
+    """The mean a*b* of an exemplar in each cell of a grid, Lab units, `(1, 2, h, w)`."""
+    _, ab = split_lab(rgb_to_lab(picture_to_tensor(exemplar.picture)))
+    return F.interpolate(ab, size=(height, width), mode="area")
+
+
+@functools.lru_cache(maxsize=8)
 def exemplar_to_palette(exemplar: Exemplar) -> Tensor:
     """The main colors of an exemplar as a palette `(1, P, 4)`, weighted by the share that each covers."""
     small = exemplar.picture.copy()

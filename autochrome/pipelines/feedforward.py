@@ -33,6 +33,27 @@ RUNTIMES = ("torch", "onnx", "auto")
 """What runs a network: `auto` is ONNX Runtime where it is installed and there is no GPU, else torch."""
 
 
+def shrink_lightness(lightness: Tensor, render_factor: int, size_multiple: int) -> Tensor:
+    """L* `(1, 1, H, W)` at the working size of a render factor: aspect ratio kept, sides as multiples."""
+    height, width = lightness.shape[-2:]
+    side_px = PX_PER_RENDER_FACTOR * render_factor
+    return resize(lightness, working_size(width, height, side_px, size_multiple)).clamp(0, 100)
+
+
+def place_model(model: Colorizer, device: str | torch.device | None, default: str) -> tuple[Colorizer, torch.device]:
+    """A network for inference on its device, `default` where None is given.
+
+    Raises:
+        UnavailableError: there is no such device here.
+    """
+    try:
+        there = torch.device(device or default)
+        placed = model.eval().requires_grad_(False).to(there)
+    except (RuntimeError, AssertionError) as error:
+        raise UnavailableError(f"the device {device!r} cannot be used here; leave it out, or try 'cpu'") from error
+    return placed.to(memory_format=torch.channels_last), there  # type: ignore[call-overload]
+
+
 class FeedforwardPipeline(Pipeline):
     """A `Colorizer` with everything around it."""
 
@@ -75,12 +96,7 @@ class FeedforwardPipeline(Pipeline):
         if runtime not in RUNTIMES:
             raise SettingError(f"runtime must be one of {', '.join(RUNTIMES)}, got {runtime!r}")
         default = "cuda" if torch.cuda.is_available() and runtime != "onnx" else "cpu"
-        try:
-            self.device = torch.device(device or default)
-            on_device = model.eval().requires_grad_(False).to(self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise UnavailableError(f"the device {device!r} cannot be used here; leave it out, or try 'cpu'") from error
-        self.model = on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model, self.device = place_model(model, device, default)
         if runtime == "auto":
             can = self.device.type == "cpu" and is_installed() and not model.takes_directions
             runtime = "onnx" if can else "torch"
@@ -195,9 +211,7 @@ class FeedforwardPipeline(Pipeline):
 
     def shrink_lightness(self, lightness: Tensor, render_factor: int) -> Tensor:
         """`prepare_lightness` of a picture whose L* at full size is at hand, `(1, 1, H, W)`."""
-        height, width = lightness.shape[-2:]
-        side_px = PX_PER_RENDER_FACTOR * render_factor
-        return resize(lightness, working_size(width, height, side_px, self.model.size_multiple)).clamp(0, 100)
+        return shrink_lightness(lightness, render_factor, self.model.size_multiple)
 
     def predict(self, lightness: Tensor) -> Tensor:
         """Run the model: L* `(1, 1, H, W)` to a*b* `(1, 2, H / s, W / s)` in Lab units, float32 on the CPU.

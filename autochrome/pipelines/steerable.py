@@ -13,16 +13,22 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from autochrome.color import AB_SCALE, rgb_to_lab, split_lab
-from autochrome.errors import ModelError, UnavailableError
-from autochrome.image import picture_to_lightness, picture_to_tensor, resize, working_size
+from autochrome.color import AB_SCALE
+from autochrome.errors import ModelError
+from autochrome.image import picture_to_lightness
 from autochrome.models import Colorizer, load_colorizer
 from autochrome.models.steering import Conditions
 from autochrome.models.text_encoder import TextEncoder
 from autochrome.pipelines.base import Clock, ColorizationOutput, Pipeline, Prediction, Progress, pictures_of, silent
-from autochrome.pipelines.conditioning import exemplar_to_palette, hints_to_tensor, meet_hints, palette_to_tensor
+from autochrome.pipelines.conditioning import (
+    exemplar_ab,
+    exemplar_to_palette,
+    hints_to_tensor,
+    meet_hints,
+    palette_to_tensor,
+)
 from autochrome.pipelines.exemplar import Exemplar
-from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
+from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR, place_model, shrink_lightness
 from autochrome.pipelines.matching import match_exemplar
 from autochrome.pipelines.pictures import Picture
 from autochrome.pipelines.settings import (
@@ -89,12 +95,8 @@ class SteerablePipeline(Pipeline):
             raise ModelError(f"{model_id} takes no directions: its decoder is {model.config.decoder}")
         self.model_id = model_id
         self.settings = {**self.SETTINGS, **(settings or {})}
-        try:
-            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            on_device = model.eval().requires_grad_(False).to(self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise UnavailableError(f"the device {device!r} cannot be used here; leave it out, or try 'cpu'") from error
-        self.model = on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        default = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model, self.device = place_model(model, device, default)
         self._text_encoder_folder = text_encoder_folder
         self._kept: OrderedDict[tuple[str, int], Seen] = OrderedDict()
         self._lock = threading.Lock()
@@ -167,8 +169,7 @@ class SteerablePipeline(Pipeline):
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        size = working_size(source.width, source.height, PX_PER_RENDER_FACTOR * render_factor, self.model.size_multiple)
-        lightness = resize(picture_to_lightness(source), size).clamp(0, 100)
+        lightness = shrink_lightness(picture_to_lightness(source), render_factor, self.model.size_multiple)
         with torch.inference_mode():
             seen = Seen(lightness, self.model.features(lightness.to(self.device)))
         with self._lock:
@@ -231,9 +232,8 @@ class SteerablePipeline(Pipeline):
     def _with_matches(self, seen: Seen, exemplar: Exemplar, hints: Tensor | None) -> Tensor | None:
         """A person's hints, and from an exemplar guesses for what is not near any of them."""
         theirs = self.look(exemplar.picture, PX_PER_RENDER_FACTOR)
-        _, ab = split_lab(rgb_to_lab(picture_to_tensor(exemplar.picture)))
         maps = theirs.features[_MATCHED_STAGE]
-        small = torch.nn.functional.interpolate(ab, size=maps.shape[-2:], mode="area")
+        small = exemplar_ab(exemplar, *maps.shape[-2:])
         matches = match_exemplar(seen.features[_MATCHED_STAGE].cpu(), maps.cpu(), small)
         if matches is None or hints is None:
             return hints if matches is None else matches

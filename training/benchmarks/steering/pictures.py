@@ -13,7 +13,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from autochrome.color import lab_to_rgb, rgb_to_lab, split_lab
+from autochrome.color import lab_to_rgb, rgb_to_lab
 from autochrome.errors import DataError
 from autochrome.image import picture_to_tensor, read_picture
 from autochrome.metrics.ciede2000 import ciede2000_lab
@@ -96,8 +96,3 @@ def to_hex(lab: Tensor) -> str:
     """The nearest "#rrggbb" to one Lab colour `(3,)`."""
     levels = lab_to_rgb(lab.view(3, 1, 1)).clamp(0, 1).mul(255).round().flatten().int().tolist()
     return "#{:02x}{:02x}{:02x}".format(*levels)
-
-
-def chroma_plane(lab: Tensor) -> Tensor:
-    """a*b* of Lab."""
-    return split_lab(lab)[1]
