@@ -15,6 +15,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import pytest
 import torch
+from browsing import CHROMIUM, FLAGS, open_page
+from playwright.sync_api import Browser, Page, sync_playwright
 from servers import serving
 
 from autochrome.catalog import Catalog, Row
@@ -64,3 +66,19 @@ def grey_photo(tmp_path: Path) -> Path:
     path = tmp_path / "portrait.png"
     PIL.Image.fromarray(np.asarray(grey)).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one module of tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server_url: str) -> Iterator[Page]:
+    """The loaded page of the running demo."""
+    with open_page(browser, server_url) as page:
+        yield page

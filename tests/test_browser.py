@@ -1,10 +1,8 @@
 """The page in a real browser, with a real server behind it: the tab Colorize."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import PIL.Image
-import pytest
 import skimage.data
 from browsing import (
     CHROMIUM,
@@ -21,26 +19,12 @@ from browsing import (
     small_pictures,
     upload,
 )
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from autochrome.image import picture_to_lightness
 
 __all__ = ["CHROMIUM", "FLAGS", "PATIENCE_MS"]
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server_url: str) -> Iterator[Page]:
-    with open_page(browser, server_url) as page:
-        yield page
 
 
 def test_upload_color_and_toggle(page: Page, grey_photo: Path, tmp_path: Path) -> None:

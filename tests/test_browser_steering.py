@@ -7,8 +7,8 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import skimage.data
-from browsing import CHROMIUM, FLAGS, choose, needs_browser, open_page, save_download
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from browsing import choose, needs_browser, open_page, save_download
+from playwright.sync_api import Browser, Locator, Page, expect
 from servers import serving
 from steered_catalogs import write_steered_catalog
 
@@ -22,14 +22,6 @@ def steered_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     catalog = write_steered_catalog(tmp_path_factory.mktemp("weights"))
     with serving(catalog, tmp_path_factory.mktemp("gradio")) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,30 +2,14 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import PIL.Image
-import pytest
 import skimage.data
-from browsing import CHROMIUM, FLAGS, needs_browser, open_page, open_tab, save_download, small_pictures, upload
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browsing import needs_browser, open_tab, save_download, small_pictures, upload
+from playwright.sync_api import Page, expect
 
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server_url: str) -> Iterator[Page]:
-    with open_page(browser, server_url) as page:
-        yield page
 
 
 def save_cup(folder: Path, name: str = "cup.png") -> Path:
