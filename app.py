@@ -6,6 +6,8 @@ Run it with `python app.py`; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where
 import atexit
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,11 +23,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
 parent.mkdir(parents=True, exist_ok=True)
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="autochrome-", dir=parent)
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+if __name__ == "__main__":  # told to stop while it imports what follows: an end like any other
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
 
 from autochrome.catalog import load_catalog  # noqa: E402
 from autochrome.ui import build_demo, serve  # noqa: E402
 
-atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 demo = build_demo(load_catalog())
 
 if __name__ == "__main__":

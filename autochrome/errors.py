@@ -8,7 +8,8 @@
     │   ├── CatalogError        no such model, or its row in models.yaml is wrong
     │   └── DataError           a folder, archive, dataset or recipe is not what it should be
     ├── ModelError              weights are missing, damaged or of another architecture
-    └── UnavailableError        an optional extra, device or network is needed and is not here
+    ├── UnavailableError        an optional extra, device or network is needed and is not here
+    └── Cancelled               nobody wants the result any more; a progress or a preview raises it to stop a run
 
 Messages say what came, what is allowed and what to do. Whatever is not in this tree is a bug of ours.
 """
@@ -48,3 +49,7 @@ class ModelError(AutochromeError):
 
 class UnavailableError(AutochromeError):
     """An optional extra, a device or the network is needed for this and is not here."""
+
+
+class Cancelled(AutochromeError):  # noqa: N818  # it is no error: somebody asked for it
+    """Nobody wants the result any more; a progress or a preview raises it to stop a run between two steps."""

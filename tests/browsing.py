@@ -97,3 +97,8 @@ def save_download(page: Page, button: str, folder: Path) -> Path:
     saved = folder / download.value.suggested_filename
     download.value.save_as(saved)
     return saved
+
+
+def expect_to_fit(page: Page, width: int) -> None:
+    """The page is no wider than a window of this width, once it has settled there."""
+    page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)

@@ -188,7 +188,7 @@ def test_private_events_are_closed_to_programs(client: gradio_client.Client, ser
     parameters = api["named_endpoints"]["/colorize"]["parameters"]
     assert " ".join(each["parameter_name"] for each in parameters) == (
         "image model prompt negative_prompt merge_lightness render_factor saturation steps guidance_scale seed "
-        "reference candidates hints palette exemplar"
+        "reference candidates hints palette exemplar conditioning_scale"
     )
 
 

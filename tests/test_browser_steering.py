@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import skimage.data
-from browsing import choose, needs_browser, open_page, save_download
+from browsing import choose, expect_to_fit, needs_browser, open_page, save_download
 from playwright.sync_api import Browser, Locator, Page, expect
 from servers import serving
 from steered_catalogs import write_steered_catalog
@@ -44,16 +44,8 @@ def begin(page: Page, folder: Path) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until no preview is under way."""
-    page.wait_for_function(
-        """() => {
-          const easel = document.querySelector(".easel"), now = easel.dataset.previews;
-          const same = now && window.lastSeen === now;
-          window.lastSeen = now;
-          return same;
-        }""",
-        polling=400,
-    )
+    """Wait until no preview is wanted or under way."""
+    expect(page.locator(".easel-picture")).to_have_attribute("aria-busy", "false")
 
 
 def previews(page: Page) -> int:
@@ -61,7 +53,7 @@ def previews(page: Page) -> int:
 
 
 def next_preview(page: Page, number: int) -> None:
-    """Wait until there is one after the `number`th."""
+    """Wait until there is one after the `number`th, and none to come."""
     expect(page.locator(".easel")).not_to_have_attribute("data-previews", str(number))
     settle(page)
 
@@ -69,8 +61,9 @@ def next_preview(page: Page, number: int) -> None:
 def pixel(page: Page, x: float, y: float) -> Pixel:
     """The shown picture's color at a share of its width and height, R, G, B."""
     found = page.evaluate(
-        """([x, y]) => {
+        """async ([x, y]) => {
           const image = document.querySelector(".easel-result"), canvas = document.createElement("canvas");
+          await image.decode();  // its address is the latest preview's, but it may still show the one before
           [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
           const context = canvas.getContext("2d");
           context.drawImage(image, 0, 0);
@@ -222,7 +215,7 @@ def test_palette_exemplar_and_session(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#steer-said")).to_contain_text("picked up from the exemplar.")
     put_point(page, 0.5, 0.5)
     page.locator("#prompt textarea").fill("a red hat")
-    settle(page)
+    page.wait_for_function("window.autochromeTold.settings.prompt === 'a red hat'")
     saved = save_download(page, "#steer-save", tmp_path)
     session = json.loads(saved.read_text())
     assert session["version"] == 1
@@ -283,20 +276,18 @@ def test_another_model_and_a_phone(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#steer-notes")).to_contain_text("Scribbles colors nothing by itself: give hints.")
     expect(page.locator("#steer-palette-part")).to_be_hidden()
     expect(page.locator("#steer-exemplar-part")).to_be_hidden()
+    settle(page)
     grey = pixel(page, 0.3, 0.4)
     assert abs(redness(grey)) < 3
     put_point(page, 0.3, 0.4)
     assert redness(pixel(page, 0.3, 0.4)) > 20
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "the page is wider than the phone"
-    box = canvas_of(page).bounding_box()
-    assert box is not None
-    assert box["width"] > 250
+    expect_to_fit(page, 390)
+    page.wait_for_function("document.querySelector('.easel-picture canvas').clientWidth > 250")
     number = previews(page)
-    canvas_of(page).dispatch_event(
-        "pointerdown",
-        {"pointerType": "mouse", "button": 0, "pointerId": 1, "clientX": box["x"] + 30, "clientY": box["y"] + 30},
-    )
+    x, y = place(page, 0.1, 0.1)
+    pointer = {"pointerType": "mouse", "button": 0, "pointerId": 1, "clientX": x, "clientY": y}
+    canvas_of(page).dispatch_event("pointerdown", pointer)
     next_preview(page, number)
     expect(items(page)).to_have_count(2)
     page.locator("#steer-another, #another").filter(visible=True).click()

@@ -32,10 +32,11 @@ def write(tmp_path: Path, *rows: object) -> Path:
 
 def test_the_package_offers_its_models() -> None:
     catalog = load_catalog()
-    trained = ["natural", "gan-artistic", "gan-stable", "steerable", "cnn-classic"]
+    diffusion = ["diffusion-mini", "controlnet-sd15"]
+    trained = ["natural", "gan-artistic", "gan-stable", "steerable", *diffusion, "cnn-classic"]
     assert [row.id for row in catalog] == [*trained, "scribbles", "segments"]
     assert catalog.default.id == "natural"
-    assert len(catalog) == 7
+    assert len(catalog) == 9
     assert isinstance(catalog.default.source, BlendSource)
     assert [half.id for half in catalog.default.source.halves] == ["gan-artistic", "gan-stable"]
     for row in (catalog[name] for name in ("gan-artistic", "gan-stable", "cnn-classic")):
@@ -71,7 +72,7 @@ def test_unknown_model_is_told_the_others() -> None:
         ({"license": None}, "catalog row one: license must be a text, got None"),
         ({"name": " "}, "catalog row one: name must be a text"),
         ({"id": "One Model"}, "id must be lower case letters, digits and hyphens"),
-        ({"kind": "magic"}, "kind must be one of feedforward, steerable, blend, classic, got 'magic'"),
+        ({"kind": "magic"}, "kind must be one of feedforward, steerable, diffusion, blend, classic, got 'magic'"),
         ({"device": "tpu"}, "device must be one of cpu, accelerator, got 'tpu'"),
         ({"flip_average": "yes"}, "flip_average must be true or false, got 'yes'"),
         ({"kind": "classic"}, "source of a classic way must be one of scribbles, segments, got 'weights/one'"),

@@ -20,9 +20,9 @@ from transformers import (
 
 from autochrome.errors import SettingError, UnavailableError
 from autochrome.naming import list_in_words, name_main_colors
-from dataset_builder.captions import CaptionConfig, make_captions, names_color, remove_color_words
+from autochrome.naming.color_words import names_color, remove_color_words, tidy
+from dataset_builder.captions import CaptionConfig, make_captions
 from dataset_builder.captions.captioner import Captioner
-from dataset_builder.captions.color_words import tidy
 from dataset_builder.small_copy import SmallCopy
 
 REMOVED = [

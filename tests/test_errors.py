@@ -15,7 +15,7 @@ def drawn_tree() -> dict[str, str]:
     parents: dict[str, str] = {}
     line_of_descent: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
-        match = re.match(r"    ([ │├└─]*)(\w+Error)\b", line)
+        match = re.match(r"    ([ │├└─]*)([A-Z]\w+)", line)
         if match:
             depth = len(match[1]) // 4
             del line_of_descent[depth:]

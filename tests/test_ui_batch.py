@@ -3,6 +3,7 @@
 import csv
 import io
 import stat
+import threading
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -55,9 +56,10 @@ def archive(members: dict[str, bytes]) -> bytes:
 
 
 def run(batch: Batch, studio: Studio, cancel_after: int = 999) -> None:
-    past = iter(range(1000))
-    for _ in batch.run(studio, "tiny-one", {}, lambda: next(past) >= cancel_after):
-        pass
+    stopped = threading.Event()
+    for number, _ in enumerate(batch.run(studio, "tiny-one", {}, stopped)):
+        if number >= cancel_after:
+            stopped.set()
 
 
 def test_a_batch_of_three_with_one_broken_file(studio: Studio, tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_a_cancelled_batch_keeps_what_is_done(studio: Studio, tmp_path: Path) ->
 def test_a_batch_that_nobody_waits_for_leaves_no_file(studio: Studio, tmp_path: Path) -> None:
     uploads = [upload(tmp_path, f"{number}.png", picture_bytes()) for number in range(3)]
     folder = tmp_path / "out"
-    working = Batch(choose(uploads), folder / "autochrome.zip").run(studio, "tiny-one", {}, lambda: False)
+    working = Batch(choose(uploads), folder / "autochrome.zip").run(studio, "tiny-one", {}, threading.Event())
     next(working)
     next(working)
     assert len(list(folder.iterdir())) == 1

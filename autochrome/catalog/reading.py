@@ -10,14 +10,14 @@ import yaml
 from autochrome.catalog.kinds import CLASSIC, KINDS, WITH_WEIGHTS
 from autochrome.catalog.rows import PACKAGE_DIR, Catalog, ClassicSource, HubSource, Row, Source
 from autochrome.errors import CatalogError, SettingError
-from autochrome.pipelines import Direction, Setting
+from autochrome.pipelines import Direction, Setting, TextSetting
 
 CATALOG_PATH = PACKAGE_DIR.parent / "space_config" / "models.yaml"
 """Beside the package, in a clone and in an installed wheel alike."""
 
 DEVICES = ("cpu", "accelerator")
 _REQUIRED = {"id", "name", "kind", "source", "license", "description", "device"}
-_OPTIONAL = {"settings", "flip_average"}
+_OPTIONAL = {"settings", "flip_average", "needs_controlnet"}
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
@@ -68,11 +68,14 @@ def _read_row(values: object, number: int, others: Catalog) -> Row:
     for name, allowed in (("kind", KINDS), ("device", DEVICES)):
         if values[name] not in allowed:
             raise CatalogError(f"{where}: {name} must be one of {', '.join(allowed)}, got {values[name]!r}")
-    if not isinstance(values.get("flip_average", False), bool):
-        raise CatalogError(f"{where}: flip_average must be true or false, got {values['flip_average']!r}")
+    for name in ("flip_average", "needs_controlnet"):
+        if not isinstance(values.get(name, False), bool):
+            raise CatalogError(f"{where}: {name} must be true or false, got {values[name]!r}")
     source, known = _read_kind(values, where, others)
     if values.get("flip_average") and values["kind"] != "feedforward":
         raise CatalogError(f"{where}: flip_average belongs to feedforward rows, this one is of kind {values['kind']}")
+    if values.get("needs_controlnet") and values["kind"] != "diffusion":
+        raise CatalogError(f"{where}: needs_controlnet belongs to diffusion rows, this one is of kind {values['kind']}")
     settings = _read_settings(values.get("settings", {}), known, where)
     return Row(**{**values, "source": source, "settings": settings})
 
@@ -121,9 +124,10 @@ def _read_source(value: object, where: str) -> Path | HubSource:
 
 
 def _read_settings(values: object, known: Mapping[str, Setting], where: str) -> dict[str, Setting]:
-    ranged = [name for name, setting in known.items() if not isinstance(setting, Direction)]
-    if not isinstance(values, dict) or not set(values) <= set(ranged):
-        raise CatalogError(f"{where}: settings must be a mapping with some of {', '.join(ranged)}, got {values!r}")
+    open_to_rows = [name for name, setting in known.items() if setting.default or not isinstance(setting, Direction)]
+    if not isinstance(values, dict) or not set(values) <= set(open_to_rows):
+        allowed = ", ".join(open_to_rows)
+        raise CatalogError(f"{where}: settings must be a mapping with some of {allowed}, got {values!r}")
     return {
         name: _read_setting(name, values[name], setting, where) if name in values else setting
         for name, setting in known.items()
@@ -131,18 +135,24 @@ def _read_settings(values: object, known: Mapping[str, Setting], where: str) -> 
 
 
 def _read_setting(name: str, value: object, known: Setting, where: str) -> Setting:
-    entries = {"default"} if isinstance(known.default, bool) else {"default", "min", "max"}
+    entries = {"default"} if isinstance(known.default, bool | str) else {"default", "min", "max"}
     if not isinstance(value, dict) or set(value) != entries:
         raise CatalogError(f"{where}: setting {name} must have the entries {sorted(entries)}, got {value!r}")
+    if isinstance(known, TextSetting):
+        return TextSetting(name, _checked(known, value["default"], where))
     numbers = [value["default"], value.get("min", 0), value.get("max", 1)]
     if isinstance(known.default, float):
         numbers = [float(number) if isinstance(number, int) else number for number in numbers]
     setting = Setting(name, *numbers)
+    # The pipeline's own range holds too: it is what the working sizes were made for.
+    for number in numbers if len(entries) == 3 else numbers[:1]:
+        _checked(known, number, where)
+    _checked(setting, setting.default, where)
+    return setting
+
+
+def _checked(setting: Setting, value: object, where: str) -> Any:
     try:
-        # The pipeline's own range holds too: it is what the working sizes were made for.
-        for number in numbers if len(entries) == 3 else numbers[:1]:
-            known.check(number)
-        setting.check(setting.default)
+        return setting.check(value)
     except SettingError as error:
         raise CatalogError(f"{where}: {error}") from error
-    return setting

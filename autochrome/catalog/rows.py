@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from autochrome.catalog.kinds import CLASSIC, WITH_WEIGHTS
+from autochrome.catalog.own_parts import CONTROLNET_VARIABLE, OwnParts, find_parts
 from autochrome.errors import CatalogError, SettingError, UnavailableError
 from autochrome.hub.model import is_cached, is_offline, pull_model
-from autochrome.models.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from autochrome.pipelines import BlendPipeline, FeedforwardPipeline, Pipeline, Setting, blend_settings, check_blend
 from autochrome.pipelines.base import needs_sentence
 
@@ -59,6 +59,7 @@ class Row:
     device: str
     settings: Mapping[str, Setting]
     flip_average: bool = False
+    needs_controlnet: bool = False
 
     @property
     def needs_directions(self) -> tuple[str, ...]:
@@ -74,34 +75,60 @@ class Row:
             return None
         return f"It colors nothing by itself: {needs_sentence(self.needs_directions)}."
 
-    def unavailable_reason(self) -> str | None:
-        """Why this model cannot be loaded here, as a sentence; None when it can."""
+    def unavailable_reason(self, device: str | None = None, parts: OwnParts | None = None) -> str | None:
+        """Why this model cannot be loaded here, as a sentence; None when it can.
+
+        Args:
+            device: the one that is asked for; who names one needs no GPU.
+            parts: what a person brings to a row that needs a ControlNet, beside the environment.
+        """
         if isinstance(self.source, BlendSource):
             reasons = [(half.id, half.unavailable_reason()) for half in self.source.halves]
             return next((f"Its half {name} is missing. {reason}" for name, reason in reasons if reason), None)
         if isinstance(self.source, ClassicSource):
             return None
-        if self.device == "accelerator" and not torch.cuda.is_available():
+        if self.device == "accelerator" and device is None and not torch.cuda.is_available():
             return "It needs a GPU, and there is none here."
+        kind = WITH_WEIGHTS[self.kind]
+        if self.needs_controlnet:
+            own = (parts or OwnParts()).or_environment()
+            if own.controlnet is None:
+                return (
+                    "It needs a ControlNet of yours, a folder or a repository of the Hub: --controlnet on the command "
+                    f"line, controlnet= in Python, or the environment variable {CONTROLNET_VARIABLE}."
+                )
+            if own.base is not None:
+                return None  # whether it can be had is seen when it is asked for
         if isinstance(self.source, HubSource):
             # Whether the Hub answers is seen when it is asked; a list of models does not wait for it.
-            if is_offline() and not is_cached(self.source.repo_id, self.source.revision):
+            if is_offline() and not is_cached(self.source.repo_id, self.source.revision, kind.fetched):
                 return f"Its weights are on the Hugging Face Hub ({self.source.repo_id}), and HF_HUB_OFFLINE is set."
             return None
-        for name in (CONFIG_NAME, WEIGHTS_NAME):
+        for name in kind.files:
             if not (self.source / name).is_file():
                 return f"Its weights are not installed: there is no {_show_source(self.source)}/{name}."
         return None
 
-    def load_pipeline(self, *, device: str | None = None, runtime: str = "torch") -> Pipeline:
+    def load_pipeline(
+        self, *, device: str | None = None, runtime: str = "torch", parts: OwnParts | None = None
+    ) -> Pipeline:
         """Load the model; takes a moment, so keep the result. One of the Hub is fetched the first time.
 
+        Args:
+            device: a torch device.
+            runtime: what runs the network.
+            parts: what a person brings to a row that needs a ControlNet; what is absent is looked for in the
+                environment.
+
         Raises:
-            SettingError: the runtime (see `FeedforwardPipeline`) is not for this model or device.
+            SettingError: the runtime (see `FeedforwardPipeline`) is not for this model or device, or the model takes no
+                parts of a person's own.
             UnavailableError: it cannot be loaded here, or the Hub does not give it; the text says why.
             ModelError: its files are damaged.
         """
-        reason = self.unavailable_reason()
+        if parts and not self.needs_controlnet:
+            raise SettingError(f"{self.id} takes no controlnet and no base; they are for rows like controlnet-sd15")
+        reason = self.unavailable_reason(device, parts)
         if reason is not None:
             raise UnavailableError(f"model {self.id} is not available: {reason}")
         if runtime == "onnx" and self.kind not in ("feedforward", "blend"):
@@ -112,14 +139,31 @@ class Row:
             return BlendPipeline(feedforward, model_id=self.id, settings=self.settings)
         if isinstance(self.source, ClassicSource):
             return CLASSIC[self.source.way](model_id=self.id, settings=self.settings)
-        folder = self.source
+        folder, kind = self.source, WITH_WEIGHTS[self.kind]
+        if self.needs_controlnet:
+            return self._with_controlnet((parts or OwnParts()).or_environment(), device)
         if isinstance(folder, HubSource):
-            folder = pull_model(folder.repo_id, folder.revision).folder
+            folder = pull_model(folder.repo_id, folder.revision, kind.fetched).folder
         # Only feed-forward rows have a flip_average: reading the catalog sees to it.
         options: dict[str, Any] = {"flip_average": True} if self.flip_average else {}
         if self.kind == "feedforward":
             options["runtime"] = runtime
-        return WITH_WEIGHTS[self.kind].load(folder, model_id=self.id, settings=self.settings, device=device, **options)
+        return kind.load(folder, model_id=self.id, settings=self.settings, device=device, **options)
+
+    def _with_controlnet(self, parts: OwnParts, device: str | None) -> Pipeline:
+        """The model of a row whose source is a base only; its `model_id` names what was brought."""
+        assert isinstance(self.source, Path | HubSource)
+        source = self.source
+        found = find_parts(
+            self.id, parts, source if isinstance(source, Path) else f"{source.repo_id}@{source.revision}"
+        )
+        return WITH_WEIGHTS[self.kind].load(
+            found.base,
+            model_id=f"{self.id}@{found.name}",
+            settings=self.settings,
+            device=device,
+            controlnet=found.controlnet,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain JSON values, with `available` and `reason`."""
@@ -172,7 +216,9 @@ class Catalog:
         """The model that is used when nobody names one."""
         return self.rows[0]
 
-    def load_pipeline(self, model_id: str, *, device: str | None = None, runtime: str = "torch") -> Pipeline:
+    def load_pipeline(
+        self, model_id: str, *, device: str | None = None, runtime: str = "torch", parts: OwnParts | None = None
+    ) -> Pipeline:
         """Load the model of a row; see `Row.load_pipeline`.
 
         Raises:
@@ -180,7 +226,7 @@ class Catalog:
             UnavailableError: it cannot be loaded here.
             ModelError: its files are damaged.
         """
-        return self[model_id].load_pipeline(device=device, runtime=runtime)
+        return self[model_id].load_pipeline(device=device, runtime=runtime, parts=parts)
 
 
 def blend_rows(halves: Sequence[Row]) -> Row:

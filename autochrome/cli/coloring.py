@@ -4,7 +4,7 @@ Imported by every process of an engine (`autochrome.engines`), each of which loa
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ class Order:
         settings: all settings, checked.
         output_dir: where results go, a whole path.
         measure: put measures into the records.
+        options: what else `load_pipeline` is given: `device`, `controlnet`, `base`.
     """
 
     model: str | None
@@ -41,10 +42,11 @@ class Order:
     settings: Mapping[str, Any]
     output_dir: Path
     measure: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> Callable[[Item], Record]:
         """Load the model, and give what colors one picture."""
-        return color_with(load_pipeline(self.model, runtime=self.runtime), self)
+        return color_with(load_pipeline(self.model, runtime=self.runtime, **self.options), self)
 
 
 def color_with(pipeline: Pipeline, order: Order) -> Callable[[Item], Record]:

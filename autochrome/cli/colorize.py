@@ -22,7 +22,16 @@ _TEXT = "for models that listen to words"
 _STEPS = "for models that work in steps"
 _HINTS = "for models that take hints"
 _SETTINGS = (
-    *("prompt", "negative_prompt", "render_factor", "saturation", "steps", "guidance_scale", "seed"),
+    *(
+        "prompt",
+        "negative_prompt",
+        "render_factor",
+        "saturation",
+        "steps",
+        "guidance_scale",
+        "conditioning_scale",
+        "seed",
+    ),
     *("merge_lightness", "candidates", "hints", "palette", "exemplar"),
 )
 
@@ -44,11 +53,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--model", metavar="ID", help="an id of the catalog, several joined by + (their mean), or a folder"
     )
     parser.add_argument("--prompt", metavar="TEXT", help=_TEXT)
-    parser.add_argument("--negative-prompt", metavar="TEXT", help=_TEXT)
+    parser.add_argument("--negative-prompt", metavar="TEXT", help=f"{_TEXT}: what it should not be; '' for nothing")
     parser.add_argument("--render-factor", type=int, metavar="N", help="working size in units of 16 px")
     parser.add_argument("--saturation", type=float, metavar="X", help="factor on the color; 0 is grey")
     parser.add_argument("--steps", type=int, metavar="N", help=_STEPS)
-    parser.add_argument("--guidance-scale", type=float, metavar="X", help=_STEPS)
+    parser.add_argument("--guidance-scale", type=float, metavar="X", help="how much is made of the words")
+    parser.add_argument("--conditioning-scale", type=float, metavar="X", help="how closely a ControlNet is followed")
     parser.add_argument("--seed", type=int, metavar="N", help="another number, another picture, where a model draws")
     parser.add_argument(
         "--no-merge-lightness",
@@ -61,6 +71,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--hints", type=Path, metavar="FILE.json", help=f"{_HINTS}: a list, or a saved session")
     parser.add_argument("--palette", metavar="'#rrggbb,...'", help=_HINTS)
     parser.add_argument("--exemplar", type=Path, metavar="FILE", help="a color picture to take the colors from")
+    parser.add_argument(
+        "--controlnet", metavar="DIR|REPO", help="for controlnet-sd15: a folder, or owner/name[@revision] of the Hub"
+    )
+    parser.add_argument("--base", metavar="DIR|REPO", help="the base on which that ControlNet was trained")
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, ...; default: cuda where there is one, else cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was done, with measures, as JSON")
     parser.add_argument(
         "--workers",
@@ -98,12 +113,13 @@ def run(args: argparse.Namespace) -> int:
         raise SettingError(f"--workers must be an integer from 1, got {args.workers}")
     selection = select(args.inputs, args.output)
     with one_thread():  # with more, sums come out differently in the last bit, on other machines than on this one
-        pipeline = load_pipeline(args.model, runtime=args.runtime)
+        options = _load_options(args)
+        pipeline = load_pipeline(args.model, runtime=args.runtime, **options)
         settings = pipeline.check_inputs(**_given_settings(args))
         _check_candidates(selection.items, settings.get("candidates", 1))
         _make_folder(args.output)
         model = _lasting_name(args.model, pipeline)
-        order = Order(model, args.runtime, settings, args.output.resolve(), measure=args.json is not None)
+        order = Order(model, args.runtime, settings, args.output.resolve(), args.json is not None, options)
         journal = _Journal(selection, args.output, keep_all=args.json is not None)
         try:
             _color_all(selection.items, order, pipeline, journal, args)
@@ -226,10 +242,20 @@ def _lasting_name(model: str | None, pipeline: "Pipeline") -> str | None:
     """By what other processes load the very same model: of the Hub its commit, of a folder the whole path."""
     from autochrome.catalog import load_catalog
 
-    if "/" in pipeline.model_id:
-        return pipeline.model_id
-    is_folder = model is not None and Path(model).is_dir() and all(row.id != model for row in load_catalog())
-    return str(Path(model).resolve()) if is_folder and model is not None else model
+    if model is None or any(row.id == model for row in load_catalog()):
+        return model
+    if Path(model).is_dir():
+        return str(Path(model).resolve())
+    return pipeline.model_id if "/" in pipeline.model_id else model
+
+
+def _load_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `load_pipeline` takes besides the model; folders as whole paths: relative ones are others elsewhere."""
+    given = {name: getattr(args, name) for name in ("controlnet", "base", "device") if getattr(args, name) is not None}
+    for name in ("controlnet", "base"):
+        if name in given and Path(given[name]).is_dir():
+            given[name] = str(Path(given[name]).resolve())
+    return given
 
 
 def _given_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -49,14 +49,21 @@ def run(args: argparse.Namespace) -> int:
 def space_needs(catalog: "Catalog") -> tuple[str, list[str]]:
     """The hardware that a catalog's models ask for, and the entries of `preload_from_hub` for those from the Hub.
 
-    ZeroGPU where a row needs an accelerator: it is shared, and the rows that need none run there too.
+    ZeroGPU where a row needs an accelerator: it is shared, and the rows that need none run there too. Rows that need a
+    ControlNet of somebody's do not count: the Space has none, until its settings name one in AUTOCHROME_CONTROLNET.
     """
     from autochrome.catalog import HubSource
+    from autochrome.catalog.kinds import WITH_WEIGHTS
     from autochrome.hub.model import FETCHED
 
-    hardware = ACCELERATOR_HARDWARE if any(row.device == "accelerator" for row in catalog) else CPU_HARDWARE
-    sources = dict.fromkeys(row.source for row in catalog if isinstance(row.source, HubSource))
-    return hardware, [f"{source.repo_id} {','.join(FETCHED)} {source.revision}" for source in sources]
+    rows = [row for row in catalog if not row.needs_controlnet]
+    hardware = ACCELERATOR_HARDWARE if any(row.device == "accelerator" for row in rows) else CPU_HARDWARE
+    preload = []
+    for row in rows:
+        if isinstance(row.source, HubSource):
+            names = ",".join(WITH_WEIGHTS[row.kind].fetched or FETCHED)
+            preload.append(f"{row.source.repo_id} {names} {row.source.revision}")
+    return hardware, list(dict.fromkeys(preload))
 
 
 def _describe(files: "SpaceFiles") -> list[str]:

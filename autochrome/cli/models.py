@@ -34,7 +34,8 @@ def _describe(row: dict[str, Any]) -> str:
 
 
 def _describe_setting(name: str, entry: dict[str, Any]) -> str:
-    if "allowed" in entry:  # words, hints, a palette or an exemplar: nothing by default
-        return f"{name} ({entry['allowed']})"
+    if "allowed" in entry:  # words, hints, a palette or an exemplar: of most nothing by default
+        default = f"={entry['default']!r}" if entry["default"] else ""
+        return f"{name}{default} ({entry['allowed']})"
     limits = f" ({entry['min']}..{entry['max']})" if "min" in entry else ""
     return f"{name}={str(entry['default']).lower()}{limits}"

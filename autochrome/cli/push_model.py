@@ -9,8 +9,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "push-model",
         help="publish a model on the Hugging Face Hub",
-        description="Make a model of the Hub hold what a folder holds: model.safetensors, config.json, README.md (its "
-        "card, with license and model-index), a LICENSE, and pictures whose license the card states. One commit; what "
+        description="Make a model of the Hub hold what a folder holds: model.safetensors, config.json (of a "
+        "diffusion model or a ControlNet what diffusers writes), README.md (its card, with license and model-index), a "
+        "LICENSE, and pictures whose license the card states. One commit; what "
         "is there already is not sent again. Anything else in the folder is refused. The token is that of the "
         "environment variable HF_TOKEN. Exit code 0: done, 2: refused, the reason is said.",
     )

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from autochrome.errors import DataError, ModelError
 from autochrome.hub.access import check_repo_id, explained, read_token
 from autochrome.hub.card import read_card
+from autochrome.hub.diffusion import CONTROLNET_FILES, DIFFUSION_FILES, MODEL_INDEX, fetch, is_fetched
 from autochrome.hub.pushing import CARD, Pushed, push_files
 
 FETCHED = CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
@@ -31,7 +32,7 @@ class Pulled:
     """A model of the Hub on this disk.
 
     Attributes:
-        folder: holds its `config.json` and `model.safetensors`.
+        folder: holds its `config.json` and `model.safetensors`, or the folders of a diffusion model.
         commit: the commit they are of, 40 hexadecimal digits.
     """
 
@@ -42,9 +43,9 @@ class Pulled:
 def push_model(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
     """Make the Hub's model `repo_id` ("name/model") hold what `folder` holds, in one commit; see `push_files`.
 
-    What goes: `model.safetensors`, `config.json`, `text_encoder/` of a model that takes words, `README.md` (the card),
-    a LICENSE, and pictures that the card's head
-    lists under `pictures` with a license of `SHOWABLE` and whom to credit:
+    What goes: `model.safetensors`, `config.json`, `text_encoder/` of a model that takes words (of a diffusion model
+    `DIFFUSION_FILES`, of a ControlNet `CONTROLNET_FILES`), `README.md` (the card), a LICENSE, and pictures that the
+    card's head lists under `pictures` with a license of `SHOWABLE` and whom to credit:
 
         pictures:
           example.jpg: {license: CC0-1.0, credit: Rachel Michetti}
@@ -59,11 +60,9 @@ def push_model(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
         ModelError: the model is damaged, or its config and weights do not fit.
         SettingError, UnavailableError: as in `push_files`.
     """
-    from autochrome.models import load_colorizer
-
     check_repo_id(repo_id, "model")
     files = model_files(folder)
-    load_colorizer(folder)
+    _try_to_load(folder, files)
     return push_files(files, repo_id, "model", is_pushed=_is_pushed, private=private)
 
 
@@ -75,12 +74,7 @@ def model_files(folder: Path) -> dict[str, Path]:
         ModelError: it holds no model.
     """
     found = dict(_visible(folder))
-    for name in FETCHED:
-        if name not in found:
-            raise ModelError(f"'{folder}' holds no {name}; a model is a folder with {CONFIG_NAME} and {WEIGHTS_NAME}")
-    absent = [name for name in WORDS if name not in found]
-    if 0 < len(absent) < len(WORDS):
-        raise ModelError(f"'{folder}' holds no {absent[0]}, but others of its folder; a text encoder is three files")
+    wanted = _model_names(folder, found)
     if CARD not in found:
         raise DataError(
             f"'{folder}' holds no {CARD}; a model is published with a card that says what it is, how good, and under "
@@ -95,10 +89,10 @@ def model_files(folder: Path) -> dict[str, Path]:
                 f"'{folder / name}' is a picture whose license is not known: list it under `pictures` in the head of "
                 f"{CARD} ('{name}: {{license: CC0-1.0, credit: whose it is}}'), or take it away"
             )
-        if not name.endswith(PICTURE_SUFFIXES) and name not in (CARD, *FETCHED, *WORDS, *LICENSE_NAMES):
+        if not name.endswith(PICTURE_SUFFIXES) and name not in (CARD, *wanted, *LICENSE_NAMES):
             raise DataError(
                 f"'{folder / name}' has no place in a model on the Hub; nothing was uploaded. There go: "
-                f"{WEIGHTS_NAME}, {CONFIG_NAME}, {CARD}, LICENSE and pictures. Weights are safetensors, never pickled"
+                f"{', '.join(wanted)}, {CARD}, LICENSE and pictures. Weights are safetensors, never pickled"
             )
     absent = sorted(pictures - set(found))
     if absent:
@@ -106,15 +100,17 @@ def model_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def pull_model(repo_id: str, revision: str | None = None) -> Pulled:
-    """Fetch `config.json`, `model.safetensors` and `text_encoder/`, if there is one, of a model of the Hub.
+def pull_model(repo_id: str, revision: str | None = None, files: Collection[str] | None = None) -> Pulled:
+    """Fetch a model of the Hub: `config.json`, `model.safetensors` and `text_encoder/`, if there is one.
 
-    They go into the client's cache; nothing else is ever fetched.
+    Of a diffusion model, which has a `model_index.json` instead, `DIFFUSION_FILES`. They go into the client's cache;
+    nothing else is ever fetched.
 
     What was fetched once by its commit needs no network again.
 
     Args:
         repo_id: "owner/name".
+        files: those to fetch, as far as there are any, where it is known what the repository holds.
         revision: a commit of 40 hexadecimal digits; a branch or tag, or None for `main`, is looked up first, and the
             commit is in the result and in the log (`autochrome.hub.model`, INFO).
 
@@ -125,7 +121,7 @@ def pull_model(repo_id: str, revision: str | None = None) -> Pulled:
     """
     check_repo_id(repo_id, "model")
     token = read_token()
-    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
     # False: none at all, or the client would look for one that was saved on this machine.
@@ -136,22 +132,31 @@ def pull_model(repo_id: str, revision: str | None = None) -> Pulled:
             _log.info("%s: %s is the commit %s", repo_id, revision or "main", commit)
         else:
             commit = revision
+        if files is None and isinstance(try_to_load_from_cache(repo_id, MODEL_INDEX, revision=commit), str):
+            files = DIFFUSION_FILES
+        if files is not None:
+            return Pulled(fetch(repo_id, commit, files, token), commit)
         try:
             paths = [Path(hf_hub_download(repo_id, name, revision=commit, token=secret)) for name in FETCHED]
             if takes_words(paths[0]):
                 for name in WORDS:
                     hf_hub_download(repo_id, name, revision=commit, token=secret)
         except RemoteEntryNotFoundError as error:
-            raise ModelError(
-                f"'{repo_id}' at {commit} is no model of Autochrome: it holds no {CONFIG_NAME} and {WEIGHTS_NAME} "
-                "beside each other, and nothing else is ever loaded"
-            ) from error
+            if not (fetch(repo_id, commit, (MODEL_INDEX,), token) / MODEL_INDEX).is_file():
+                raise ModelError(
+                    f"'{repo_id}' at {commit} is no model of Autochrome: it holds no {CONFIG_NAME} and {WEIGHTS_NAME} "
+                    "beside each other, and nothing else is ever loaded"
+                ) from error
+            return Pulled(fetch(repo_id, commit, DIFFUSION_FILES, token), commit)
     return Pulled(paths[0].parent, commit)
 
 
-def is_cached(repo_id: str, commit: str) -> bool:
-    """Whether a model's files of that commit are here already; asks nobody."""
+def is_cached(repo_id: str, commit: str, files: Collection[str] | None = None) -> bool:
+    """Whether a model's files of that commit are here already, `files` as for `pull_model`; asks nobody."""
     from huggingface_hub import try_to_load_from_cache
+
+    if files is not None:
+        return is_fetched(repo_id, commit, files)
 
     def here(name: str) -> str | None:
         found = try_to_load_from_cache(repo_id, name, revision=commit)
@@ -186,9 +191,44 @@ def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
             yield inside.as_posix(), path
 
 
+def _model_names(folder: Path, found: Collection[str]) -> tuple[str, ...]:
+    """The files of a model such as this folder holds, the card left aside.
+
+    Raises:
+        ModelError: it holds no model.
+    """
+    if MODEL_INDEX in found:
+        return DIFFUSION_FILES
+    if set(CONTROLNET_FILES) <= set(found):
+        return CONTROLNET_FILES
+    for name in FETCHED:
+        if name not in found:
+            raise ModelError(f"'{folder}' holds no {name}; a model is a folder with {CONFIG_NAME} and {WEIGHTS_NAME}")
+    absent = [name for name in WORDS if name not in found]
+    if 0 < len(absent) < len(WORDS):
+        raise ModelError(f"'{folder}' holds no {absent[0]}, but others of its folder; a text encoder is three files")
+    return (WEIGHTS_NAME, CONFIG_NAME, *(() if absent else WORDS))
+
+
+def _try_to_load(folder: Path, found: Collection[str]) -> None:
+    """Raises ModelError where a model is damaged."""
+    import torch
+
+    from autochrome.models import load_colorizer
+    from autochrome.models.diffusion import count_parameters, load_diffusion
+
+    if MODEL_INDEX in found:
+        load_diffusion(folder, None, torch.float32)
+    elif set(CONTROLNET_FILES) <= set(found):
+        count_parameters(folder)
+    else:
+        load_colorizer(folder)
+
+
 def _is_pushed(path: str) -> bool:
     """Whether a push is what brought this file to the Hub."""
-    return path in (CARD, *FETCHED, *WORDS, *LICENSE_NAMES) or path.endswith(PICTURE_SUFFIXES)
+    names = (CARD, *FETCHED, *WORDS, *DIFFUSION_FILES, *CONTROLNET_FILES, *LICENSE_NAMES)
+    return path in names or path.endswith(PICTURE_SUFFIXES)
 
 
 def _check_head(head: Mapping[str, Any], card: Path) -> None:

@@ -15,7 +15,21 @@ from autochrome.hub.space_head import check_space_head
 REQUIREMENTS = "requirements.txt"
 ROOT_FILES = ("app.py", CARD, REQUIREMENTS, "LICENSE")
 FOLDERS = ("autochrome", "space_config")
-SUFFIXES = (".py", ".typed", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".md", ".safetensors", ".png", ".jpg")
+SUFFIXES = (
+    ".py",
+    ".typed",
+    ".html",
+    ".css",
+    ".js",
+    ".svg",
+    ".yaml",
+    ".json",
+    ".md",
+    ".txt",
+    ".safetensors",
+    ".png",
+    ".jpg",
+)
 """Of files in `FOLDERS`. Whatever else lies there is refused, not left out: the demo may need it, or it is a stray."""
 
 CPU_TORCH = b"""# This Space has no graphics card. Of two builds of one version pip takes the one with "+cpu", which

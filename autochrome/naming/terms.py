@@ -8,6 +8,9 @@ strength or a neighbor ("dusty blue", "brownish red") stand under their basic te
 that screens can show.
 """
 
+COLOR_NAMES = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+"""The terms that have a hue."""
+
 ANCHORS: dict[str, str] = {
     "black": "070d0d 000000",
     "white": "ffffe4 ffffff",

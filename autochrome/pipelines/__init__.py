@@ -1,7 +1,8 @@
 """Picture in, picture out: reading, sizes and rendering around the networks of `autochrome.models`."""
 
-from autochrome.pipelines.base import ColorizationOutput, Pipeline, Progress, metadata
+from autochrome.pipelines.base import ColorizationOutput, Pipeline, Preview, Progress, metadata
 from autochrome.pipelines.blend import BlendPipeline, blend_settings, check_blend
+from autochrome.pipelines.diffusion import DiffusionPipeline
 from autochrome.pipelines.directions import Hint, PaletteColor, parse_directions, parse_hints, parse_palette
 from autochrome.pipelines.exemplar import Exemplar, parse_exemplar
 from autochrome.pipelines.feedforward import FeedforwardPipeline
@@ -26,6 +27,7 @@ from autochrome.pipelines.suggesting import suggest_points
 __all__ = [
     "BlendPipeline",
     "ColorizationOutput",
+    "DiffusionPipeline",
     "Direction",
     "Exemplar",
     "ExemplarSetting",
@@ -36,6 +38,7 @@ __all__ = [
     "PaletteSetting",
     "Picture",
     "Pipeline",
+    "Preview",
     "Progress",
     "ScribblesPipeline",
     "SegmentsPipeline",

@@ -22,6 +22,10 @@ from autochrome.pipelines.settings import Setting, check_settings, settings_to_j
 Progress = Callable[[float, str], None]
 """Called with the share that is done (0..1) and the name of the step that begins; `gr.Progress` fits."""
 
+Preview = Callable[[int, int, PIL.Image.Image], None]
+"""Called after each step of a model that works in steps: its number from 1, how many there are, and a small picture as
+it is by then, sRGB."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -123,11 +127,13 @@ class Pipeline(ABC):
         model_id: id of the catalog row, or the name of the model's folder.
         settings: the settings that this model takes, with their defaults and ranges; any other one is refused.
         needs_directions: settings of which at least one must be given, for a way that colors nothing by itself.
+        gives_previews: whether it works in steps and takes `preview`, a `Preview`, beside `progress`.
     """
 
     model_id: str
     settings: Mapping[str, Setting]
     needs_directions: ClassVar[tuple[str, ...]] = ()
+    gives_previews: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, picture: Picture, *, progress: Progress | None = None, **settings: Any) -> ColorizationOutput:

@@ -72,7 +72,7 @@ class Direction(Setting):
 
 @dataclass(frozen=True)
 class TextSetting(Direction):
-    """Words, e.g. a prompt; spaces around them are taken off."""
+    """Words, e.g. a prompt; spaces around them are taken off. With a default, an empty text means no words at all."""
 
     default: str = ""
     maximum: int = MAX_TEXT_LENGTH
@@ -93,6 +93,10 @@ class TextSetting(Direction):
         if len(value.strip()) > self.maximum:
             raise SettingError(f"{self.name} must be {self.allowed}, got {len(value.strip()):,}; say it in fewer words")
         return value.strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The default, if there is one, and what is allowed, in words."""
+        return {"default": self.default or None, "allowed": self.allowed}
 
 
 @dataclass(frozen=True)
@@ -161,14 +165,15 @@ class ExemplarSetting(Direction):
 def check_settings(model_id: str, taken: Mapping[str, Setting], given: Mapping[str, object]) -> dict[str, Any]:
     """All settings of one run: what was given, checked, and the model's defaults for the rest.
 
-    `None`, an empty text and an empty list mean "not given", so that a form can be handed on as it is. What comes out
-    can be given again, and comes out the same.
+    `None`, an empty text and an empty list mean "not given", so that a form can be handed on as it is; but where the
+    default is a text, an empty one is given: it means "none". What comes out can be given again, and comes out the
+    same.
 
     Raises:
         SettingError: a setting that this model has no use for, of the wrong type, or out of range.
         PictureError: an exemplar that cannot be read.
     """
-    given = {name: value for name, value in given.items() if not _is_empty(value)}
+    given = {name: value for name, value in given.items() if not _is_empty(value) or _is_none(value, taken.get(name))}
     refused = [name for name in given if name not in taken]
     if refused:
         raise SettingError(f"{model_id} takes no {' and no '.join(refused)}; its settings are: {', '.join(taken)}")
@@ -191,6 +196,11 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     to_json: Callable[[], Any] | None = getattr(value, "to_json", None)
     return to_json() if to_json is not None else value
+
+
+def _is_none(value: object, setting: Setting | None) -> bool:
+    """Whether a person took away the words that a setting has by default."""
+    return value == "" and isinstance(setting, TextSetting) and bool(setting.default)
 
 
 def _is_empty(value: object) -> bool:

@@ -35,6 +35,7 @@ def add_endpoints(studio: Studio) -> None:
         hints: list[dict[str, Any]] | None = None,
         palette: list[Any] | None = None,
         exemplar: gr.FileData | None = None,
+        conditioning_scale: float | None = None,
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Color a black-and-white photograph.
 
@@ -57,6 +58,7 @@ def add_endpoints(studio: Studio) -> None:
             hints: Points of color, each {"x", "y", "color", "radius"}: shares of width and height, and "#rrggbb".
             palette: Colors to use, each "#rrggbb" or {"color", "weight"}.
             exemplar: Another picture in color, whose colors are taken over.
+            conditioning_scale: How closely a diffusion model follows the photograph's shapes.
 
         Returns:
             The colored picture, and a dictionary of what was done and measured.
@@ -70,6 +72,7 @@ def add_endpoints(studio: Studio) -> None:
                 "saturation": saturation,
                 "steps": steps,
                 "guidance_scale": guidance_scale,
+                "conditioning_scale": conditioning_scale,
                 "seed": seed,
                 "candidates": candidates,
                 "hints": hints,

@@ -16,11 +16,15 @@ TITLE = """<div class="title"><h1><span class="grains" aria-hidden="true"><i></i
 
 
 def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
-    """Build the page and its API for the models of a catalog. The default model is loaded meanwhile, in a thread.
+    """Build the page and its API for the models of a catalog. The default model is loaded once the server listens.
 
     Launch it with `demo.launch(**launch_settings())`: in Gradio 6 the looks belong to the launch.
     """
     studio = Studio(catalog)
+
+    async def warm() -> None:
+        studio.warm()
+
     with gr.Blocks(title="Autochrome") as demo:
         add_endpoints(studio)  # first: Gradio numbers names that come twice, and these must keep theirs
         gr.HTML(TITLE, elem_id="title")
@@ -36,5 +40,5 @@ def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
     # One queue: the model runs for one person at a time, and who finds it full is told so at once.
     # Closed but to the queue: a direct call would run beside it.
     demo.queue(max_size=limits.max_waiting, default_concurrency_limit=4, api_open=False)
-    studio.warm()
+    demo.extra_startup_events.append(warm)
     return demo

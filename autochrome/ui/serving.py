@@ -1,5 +1,6 @@
 """Serving from start to end: a port that may be taken, and a clean end when the program is told to stop."""
 
+import atexit
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from autochrome.ui.theme import launch_settings
 
 
 def serve(demo: gr.Blocks, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Serve until Ctrl-C or SIGTERM.
+    """Serve until Ctrl-C or SIGTERM, which end the program, whatever a model does at that moment.
 
     GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where; without them it is the first free port from 7860 on. Ends the
     program with a sentence when that port is taken, or none is free.
@@ -27,6 +28,8 @@ def serve(demo: gr.Blocks, limits: Limits = DEFAULT_LIMITS) -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         demo.launch(**launch_settings(limits))
+    except KeyboardInterrupt:  # while it was starting; later Gradio takes it
+        demo.close(verbose=False)
     except OSError as error:
         if "empty port" not in str(error):
             raise
@@ -34,6 +37,7 @@ def serve(demo: gr.Blocks, limits: Limits = DEFAULT_LIMITS) -> None:
             "autochrome: the server could not be started: no port is free, or this machine is too busy to start it "
             "within five seconds. Try again, or choose a port: GRADIO_SERVER_PORT=7870 python app.py"
         )
+    _end()
 
 
 def is_taken(port: int) -> bool:
@@ -49,3 +53,17 @@ def _stop(number: int, frame: FrameType | None) -> None:
     """What Ctrl-C does, which Gradio waits for."""
     del number, frame
     raise KeyboardInterrupt
+
+
+def _end() -> None:
+    """End the program with all its threads, after what was registered for its end.
+
+    A thread inside a model cannot be stopped, and Python's own end takes the interpreter from under it: in a model's
+    C++ that is "terminate called without an active exception" and a crash.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

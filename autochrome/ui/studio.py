@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,25 @@ import PIL.Image
 from autochrome.catalog import Catalog, Row
 from autochrome.errors import AutochromeError
 from autochrome.image import read_picture
-from autochrome.pipelines import ColorizationOutput, Pipeline, Progress
+from autochrome.pipelines import ColorizationOutput, Pipeline, Preview, Progress
 from autochrome.ui.accelerator import gpu_seconds, on_accelerator, wants_zero_gpu
 from autochrome.ui.coloring import Coloring, make_coloring
 from autochrome.ui.files import read_upload
 from autochrome.ui.guard import stop_if_unwanted, while_wanted
 from autochrome.ui.measure import Yardstick
+from autochrome.ui.turn import Turn
 
 MAX_LOADED_MODELS = 4
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory, and the lock of its runs: a run that gives way must not meet another of the same model."""
+
+    pipeline: Pipeline
+    runs: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Studio:
@@ -29,9 +39,10 @@ class Studio:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._pipelines: OrderedDict[str, Pipeline] = OrderedDict()
+        self._pipelines: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._loading = threading.Lock()
+        self._turn = Turn()
         self._on_gpu = on_accelerator(self._run_on_gpu, self._gpu_seconds)
 
     def absent_reason(self, row: Row, *, directed: bool = False) -> str | None:
@@ -77,13 +88,29 @@ class Studio:
             CatalogError: no such model.
             UnavailableError, ModelError: it cannot be loaded here.
         """
+        return self._loaded(model_id).pipeline
+
+    def _loaded(self, model_id: str) -> Loaded:
+        loaded = self._kept(model_id)
+        if loaded is None:
+            with self._loading:  # one at a time; who wants a loaded model does not wait for it
+                loaded = self._kept(model_id)
+                if loaded is None:
+                    loaded = Loaded(self.catalog.load_pipeline(model_id))
+                    self._keep(model_id, loaded)
+        return loaded
+
+    def _kept(self, model_id: str) -> Loaded | None:
         with self._lock:
-            if model_id not in self._pipelines:
-                self._pipelines[model_id] = self.catalog.load_pipeline(model_id)
-                while len(self._pipelines) > MAX_LOADED_MODELS:
-                    self._pipelines.popitem(last=False)
-            self._pipelines.move_to_end(model_id)
-            return self._pipelines[model_id]
+            if model_id in self._pipelines:
+                self._pipelines.move_to_end(model_id)
+            return self._pipelines.get(model_id)
+
+    def _keep(self, model_id: str, loaded: Loaded) -> None:
+        with self._lock:
+            self._pipelines[model_id] = loaded
+            while len(self._pipelines) > MAX_LOADED_MODELS:
+                self._pipelines.popitem(last=False)
 
     def run(
         self,
@@ -91,20 +118,42 @@ class Studio:
         source: PIL.Image.Image,
         settings: Mapping[str, object],
         progress: Progress | None = None,
+        preview: Preview | None = None,
     ) -> ColorizationOutput:
         """Color a picture as `read_picture` gives it: the one place where a model runs, one picture at a time.
+
+        A model that works in steps gives way between them to runs of other models that wait.
+
+        Args:
+            model_id: catalog id.
+            source: RGB or RGBA.
+            settings: by name.
+            progress: called with the share that is done and the step that begins; what it raises ends the run.
+            preview: given each step of a model that shows its steps; never called by the others.
 
         Raises:
             AutochromeError: a setting is refused, or the model cannot be loaded.
         """
-        pipeline = self.pipeline(model_id)
-        with self._turn:
+        loaded = self._loaded(model_id)
+        pipeline = loaded.pipeline
+        with loaded.runs, self._turn:
             stop_if_unwanted()
             if wants_zero_gpu() and self.row(model_id).device == "accelerator":
+                if progress is not None:
+                    progress(0.0, "on the graphics card")
                 return self._on_gpu(model_id, source, settings)
-            return pipeline(source, progress=while_wanted(progress), **settings)
+            report = while_wanted(progress)
+            if not pipeline.gives_previews:
+                return pipeline(source, progress=report, **settings)
+
+            def between_steps(share: float, step: str) -> None:
+                self._turn.give_way()
+                report(share, step)
+
+            return pipeline(source, progress=between_steps, preview=preview, **settings)
 
     def _run_on_gpu(self, model_id: str, source: PIL.Image.Image, settings: Mapping[str, Any]) -> ColorizationOutput:
+        # In a fork: what goes in is pickled, and functions of this process, such as a preview, are none of it.
         return self.pipeline(model_id)(source, **settings)
 
     def _gpu_seconds(self, model_id: str, source: PIL.Image.Image, settings: Mapping[str, Any]) -> int:
@@ -119,6 +168,7 @@ class Studio:
         settings: Mapping[str, object],
         reference: Path | None = None,
         progress: Progress | None = None,
+        preview: Preview | None = None,
     ) -> Coloring:
         """Color an uploaded photograph.
 
@@ -127,16 +177,19 @@ class Studio:
             model: catalog id; empty or None for the default.
             settings: by name; None or an empty text means "not given", the model refuses those it has no use for.
             reference: the same picture in color, for the measures.
-            progress: called with the share that is done and the step that begins.
+            progress, preview: see `run`.
 
         Raises:
             AutochromeError: a picture cannot be read, a setting is refused, or the model cannot be loaded.
         """
-        model_id = self.row(model).id
+        row = self.row(model)
+        model_id = row.id
+        if progress is not None and self._kept(model_id) is None:
+            progress(0.0, f"loading {row.name}")
         settings = self.check_settings(model_id, settings)  # before the time that reading takes
         source = read_picture(read_upload(photograph))
         yardstick = Yardstick(source, read_picture(read_upload(reference)) if reference is not None else None)
-        return make_coloring(self.run(model_id, source, settings, progress), yardstick, photograph.stem)
+        return make_coloring(self.run(model_id, source, settings, progress, preview), yardstick, photograph.stem)
 
     def check_settings(self, model_id: str, settings: Mapping[str, object]) -> dict[str, object]:
         """The settings as given, with whole numbers whole, once the model has agreed to them.

@@ -24,6 +24,7 @@ def launch_settings(limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "js": PAGE_SCRIPT,
         "footer_links": ["api", "settings"],
         "ssr_mode": False,
+        "_frontend": False,  # no look at its own page before it serves: that gives up after 3 s, too few when busy
         **door_settings(limits),
     }
 

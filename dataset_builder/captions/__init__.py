@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autochrome.errors import SettingError
-from autochrome.naming import list_in_words, name_main_colors
-from dataset_builder.captions.color_words import names_color, remove_color_words, tidy, with_article
+from autochrome.naming.captions import COLOR_TEMPLATE, MAX_COLORS, MIN_COLOR_SHARE, caption_pair
+from autochrome.naming.color_words import names_color, tidy, with_article
 from dataset_builder.small_copy import SmallCopy
-
-__all__ = ["CaptionConfig", "make_captions", "names_color", "remove_color_words"]
 
 CHOICES = ("first", "longest", "colorful")
 
@@ -26,11 +24,11 @@ class CaptionConfig:
     first."""
     label_template: str = "a photo of {label}"
     """Caption made from a label where no caption is given; `{a_label}` puts "a" or "an" before it."""
-    min_color_share: float = 0.1
+    min_color_share: float = MIN_COLOR_SHARE
     """Colors that cover less of the picture, as a share, are not named."""
-    max_colors: int = 3
+    max_colors: int = MAX_COLORS
     """At most so many colors are named where the caption names none; 0 names none."""
-    color_template: str = "Mainly {colors}."
+    color_template: str = COLOR_TEMPLATE
     """Sentence that is added to a caption that names no color, to make `text_color`."""
     model: str | None = None
     """Captioner for pictures with neither caption nor label: an image-to-text model of the Hub, or a folder; null:
@@ -79,16 +77,13 @@ def make_captions(
         caption = config.label_template.replace("{label}", words).replace("{a_label}", with_article(words))
     else:
         caption = ""
-    text = remove_color_words(caption)
-    if names_color(caption) or not config.max_colors:
-        return text, caption
-    colors = name_main_colors(small.colors(), min_share=config.min_color_share, max_colors=config.max_colors)
-    if not colors:
-        return text, caption
-    sentence = config.color_template.replace("{colors}", list_in_words(colors))
-    if not caption:
-        return text, sentence
-    return text, f"{caption}{'' if caption.endswith(('.', '!', '?')) else '.'} {sentence}"
+    return caption_pair(
+        caption,
+        small.colors(),
+        min_color_share=config.min_color_share,
+        max_colors=config.max_colors,
+        color_template=config.color_template,
+    )
 
 
 def _choose(captions: list[str], how: str) -> str:

@@ -60,6 +60,7 @@ const ask = async (name, question) => {
 
 const refresh = (delay = 0) => {
   wanted = true;
+  picture.ariaBusy = true;
   clearTimeout(pause);
   clearTimeout(waiting);
   waiting = setTimeout(pump, delay);
@@ -83,6 +84,7 @@ const pump = async () => {
     easel.dataset.previews = Number(easel.dataset.previews ?? 0) + 1;
     if (!wanted && changed && answer.colored && !answer.error) pause = setTimeout(runInFull, PAUSE_MS);
   }
+  picture.ariaBusy = wanted || running;
   if (wanted) pump();
 };
 

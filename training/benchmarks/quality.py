@@ -149,7 +149,7 @@ def main() -> int:
     try:
         if options.plot:
             require_plotting(options.plot)
-        results = _earlier(options.json)
+        results = earlier_results(options.json)
         for model in options.models:
             pipeline = load_pipeline(model)
             if options.flip_average and isinstance(pipeline, FeedforwardPipeline):
@@ -194,7 +194,8 @@ def training_facts(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
     }
 
 
-def _earlier(path: Path | None) -> dict[str, Any]:
+def earlier_results(path: Path | None) -> dict[str, Any]:
+    """What a file of results holds already; nothing where there is none. Raises DataError where it cannot be read."""
     if path is None or not path.exists():
         return {}
     try:

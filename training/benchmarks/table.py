@@ -3,8 +3,10 @@
 Reads quality.json and speed.json beside this file, which `python -m training.benchmarks.quality ... --json` and
 `autochrome benchmark --json` make. Writes what stands between `<!-- results:start -->` and `<!-- results:end -->`, and
 between `<!-- speed:start -->` and `<!-- speed:end -->`, in README.md and in the card (README.md) of each shipped model,
-and `model-index` in a card's front matter, which the Hub shows. training/README.md gets the recipes' results from
-recipes.json and batch_size.json in the same way. With `--check` it writes nothing and exits 1 where something is stale.
+and `model-index` in a card's front matter, which the Hub shows. With a diffusion model
+README and its card get a block `words` from diffusion_words.json, and the card its speed from diffusion_speed.json.
+training/README.md gets the recipes' results from recipes.json and batch_size.json in the same way. With `--check` it
+writes nothing and exits 1 where something is stale.
 """
 
 import argparse
@@ -23,8 +25,9 @@ from autochrome.catalog import BlendSource, Catalog, Row, load_catalog
 from autochrome.errors import AutochromeError, DataError
 from autochrome.files import replacing
 from autochrome.models.checkpoint import WEIGHTS_NAME
+from autochrome.models.diffusion import vae_factor
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
-from training.benchmarks import recipe_rows, steering_rows
+from training.benchmarks import diffusion_rows, recipe_rows, steering_rows
 from training.benchmarks.recipe_rows import NOT_REACHED, percent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +39,10 @@ COMMANDS = {
     "recipes.json": "python -m training.benchmarks.quality PHOTOS runs/NAME/model... "
     "--json training/benchmarks/recipes.json",
     "steering.json": "python -m training.benchmarks.steering PHOTOS --json training/benchmarks/steering.json",
+    "diffusion_words.json": "python -m training.benchmarks.diffusion_words PHOTOS --model diffusion-mini "
+    "--model steerable --json training/benchmarks/diffusion_words.json",
+    "diffusion_speed.json": "python -m training.benchmarks.diffusion_speed --json "
+    "training/benchmarks/diffusion_speed.json",
     "batch_size.json": "python -m training.benchmarks.batch_size training/configs/beta.yaml PHOTOS... "
     "--json training/benchmarks/batch_size.json",
 }
@@ -60,6 +67,9 @@ SPEED_HEADER = [
     "the script takes",
 ]
 
+_MEASURED_AT = ("render_factor", "merge_lightness", "steps", "guidance_scale", "conditioning_scale", "negative_prompt")
+"""Settings at which results must have been measured as people get them."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -83,20 +93,32 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
             document is missing or lacks its markers.
     """
     quality, speed = (_read_json(root / FOLDER / name) for name in ("quality.json", "speed.json"))
-    # What needs a person's directions has no figures of its own here.
-    shipped = [row for row in catalog if row.unavailable_reason() is None and not row.needs_directions]
+    # What needs a person's directions has no figures of its own here, nor what is not shipped but fetched.
+    shipped = [
+        row
+        for row in catalog
+        if isinstance(row.source, Path | BlendSource) and row.unavailable_reason() is None and not row.needs_directions
+    ]
     if not shipped:
         raise DataError("none of the catalog's models is here; train one, or put its weights where the catalog says")
     try:
         results = [_result(row, quality) for row in shipped]
         baselines = _baselines(quality, shipped)
-        blocks = {"results": _results_block(results, baselines), "speed": _speed_block(speed, shipped)}
+        in_one_pass = [row for row in shipped if row.kind != "diffusion"]
+        blocks = {"results": _results_block(results, baselines), "speed": _speed_block(speed, in_one_pass)}
+        if in_one_pass != shipped:
+            blocks["words"] = _words_block(root, _listening(shipped))
         texts = {root / "README.md": _fill(root / "README.md", blocks)}
         for result in results:
             if not isinstance(result.row.source, Path):
                 continue  # a blend has no card of its own
             path = result.row.source / "README.md"
-            blocks = {"results": _results_block([result], baselines), "speed": _speed_block(speed, [result.row])}
+            blocks = {"results": _results_block([result], baselines)}
+            if result.row.kind == "diffusion":
+                blocks["words"] = _words_block(root, _listening([result.row]))
+                blocks["speed"] = _diffusion_speed_block(_read_json(root / FOLDER / "diffusion_speed.json"), result.row)
+            else:
+                blocks["speed"] = _speed_block(speed, [result.row])
             if result.row.kind == "steerable":
                 blocks["steering"] = _steering_block(_read_json(root / FOLDER / "steering.json"))
             texts[path] = _with_model_index(_fill(path, blocks), result)
@@ -110,6 +132,30 @@ def documents(root: Path, catalog: Catalog) -> dict[Path, str]:
 def _steering_block(steering: dict[str, Any]) -> str:
     rows = steering_rows.steering_rows(steering)
     return _table(steering_rows.HEADER, rows) + "\n\n" + steering_rows.words_sentences(steering)
+
+
+def _listening(rows: Sequence[Row]) -> list[str]:
+    """Those that take a prompt, the diffusion models first."""
+    kinds = ("diffusion", "steerable")
+    return [row.id for row in sorted((row for row in rows if row.kind in kinds), key=lambda row: kinds.index(row.kind))]
+
+
+def _words_block(root: Path, models: Sequence[str]) -> str:
+    words = _read_json(root / FOLDER / "diffusion_words.json")
+    return "\n\n".join(
+        [
+            _table(diffusion_rows.WORDS_HEADER, diffusion_rows.words_rows(words, models)),
+            _table(diffusion_rows.swap_header(models), diffusion_rows.swap_rows(words, models)),
+            diffusion_rows.words_sentences(words, models),
+        ]
+    )
+
+
+def _diffusion_speed_block(speed: dict[str, Any], row: Row) -> str:
+    if speed["model"] != row.id:
+        raise DataError(f"diffusion_speed.json is of {speed['model']}, not {row.id}; {_remedy('diffusion_speed.json')}")
+    rows = diffusion_rows.speed_rows(speed)
+    return _table(diffusion_rows.SPEED_HEADER, rows) + "\n\n" + diffusion_rows.speed_sentence(speed)
 
 
 def _recipe_blocks(root: Path) -> dict[str, str]:
@@ -145,7 +191,7 @@ def _result(row: Row, quality: dict[str, Any]) -> Result:
     if row.id not in quality:
         raise DataError(f"quality.json has no model {row.id}, only {', '.join(quality)}; {_remedy('quality.json')}")
     entry = quality[row.id]
-    for name in ("render_factor", "merge_lightness"):
+    for name in (name for name in _MEASURED_AT if name in row.settings):
         default = row.settings[name].default
         if entry["settings"][name] != default:
             raise DataError(
@@ -209,16 +255,24 @@ def _size_sentence(row: Row) -> str:
         halves = " and ".join(f"`{half.id}`" for half in row.source.halves)
         return f"`{row.id}`: the mean of {halves}, saturation {saturation:g}."
     assert isinstance(row.source, Path)
-    path = row.source / WEIGHTS_NAME
-    with safe_open(path, framework="pt") as tensors:
-        names = [name for name in tensors.keys() if ".running_" not in name]  # noqa: SIM118  # it is no mapping
-        shapes = [tensors.get_slice(name).get_shape() for name in names]
-    parameters = sum(map(math.prod, shapes))
-    side_px = PX_PER_RENDER_FACTOR * int(row.settings["render_factor"].default)
+    if row.kind == "diffusion":
+        paths = sorted(row.source.glob("*/*.safetensors"))
+        unet, vae = (json.loads((row.source / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
+        side_px = unet["sample_size"] * vae_factor(vae)
+    else:
+        paths = [row.source / WEIGHTS_NAME]
+        side_px = PX_PER_RENDER_FACTOR * int(row.settings["render_factor"].default)
+    size_mb = sum(path.stat().st_size for path in paths) / 1e6
     return (
-        f"`{row.id}`: {parameters / 1e6:.1f} million parameters, {path.stat().st_size / 1e6:.1f} MB, "
+        f"`{row.id}`: {sum(map(_count_parameters, paths)) / 1e6:.1f} million parameters, {size_mb:.1f} MB, "
         f"working side {side_px} px, saturation {saturation:g}."
     )
+
+
+def _count_parameters(path: Path) -> int:
+    with safe_open(path, framework="pt") as tensors:
+        names = [name for name in tensors.keys() if ".running_" not in name]  # noqa: SIM118  # it is no mapping
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
 
 
 def _speed_block(speed: dict[str, Any], shipped: Sequence[Row]) -> str:

@@ -4,18 +4,22 @@ import csv
 import io
 import logging
 import tempfile
+import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autochrome.errors import AutochromeError
+import gradio as gr
+
+from autochrome.errors import AutochromeError, Cancelled
 from autochrome.files import replacing
 from autochrome.image import read_picture, write_png
 from autochrome.ui.batch.choosing import Choice, Job
 from autochrome.ui.measure import Yardstick
+from autochrome.ui.stopping import unless_stopped
 from autochrome.ui.studio import Studio
 
 MAX_RESULT_BYTES = 1024 * 1024 * 1024
@@ -23,6 +27,7 @@ COLUMNS = ("name", "result", "status", "reason", "width", "height", "seconds", "
 COMPARED = ("psnr", "ssim", "ciede2000")
 """Only where the upload is in color, and so its own truth."""
 
+CANCELLED = "the batch was cancelled"
 BREATH_SECONDS = 0.02
 """Between two pictures, so that somebody who waits for the model gets it."""
 
@@ -65,11 +70,12 @@ class Batch:
         studio: Studio,
         model_id: str,
         settings: Mapping[str, object],
-        cancelled: Callable[[], bool],
+        stopped: threading.Event,
     ) -> Iterator[Job]:
-        """Do the work; yields each picture before its turn. At the end, or after `cancelled`, the .zip is there.
+        """Do the work; yields each picture before its turn. At the end, or once `stopped` is set, the .zip is there.
 
-        Settings that the model refuses must have been refused before; see `Studio.check_settings`.
+        The picture that is then being colored is left at its next step. Settings that the model refuses must have been
+        refused before; see `Studio.check_settings`.
         """
         self.records = [Record(name, "failed", reason) for name, reason in self.choice.refused]
         num_bytes = 0
@@ -77,26 +83,31 @@ class Batch:
         with replacing(self.path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for index, job in enumerate(self.choice.jobs):
                 yield job
-                if cancelled():
-                    rest = self.choice.jobs[index:]
-                    self.records += [Record(each.name, "cancelled", "the batch was cancelled") for each in rest]
+                if stopped.is_set():
+                    self.records += [Record(each.name, "cancelled", CANCELLED) for each in self.choice.jobs[index:]]
                     break
                 if num_bytes > MAX_RESULT_BYTES:
                     reason = f"the results before it have {num_bytes:,} bytes, which is the limit; make another batch"
                     self.records.append(Record(job.name, "failed", reason))
                     continue
-                record, size = self._do(job, archive, studio, model_id, settings)
+                record, size = self._do(job, archive, studio, model_id, settings, stopped)
                 self.records.append(record)
                 num_bytes += size
                 time.sleep(BREATH_SECONDS)
             archive.writestr("metrics.csv", self.csv(), zipfile.ZIP_DEFLATED)
 
     def _do(
-        self, job: Job, archive: zipfile.ZipFile, studio: Studio, model_id: str, settings: Mapping[str, object]
+        self,
+        job: Job,
+        archive: zipfile.ZipFile,
+        studio: Studio,
+        model_id: str,
+        settings: Mapping[str, object],
+        stopped: threading.Event,
     ) -> tuple[Record, int]:
         try:
             source = read_picture(job.item.read())
-            output = studio.run(model_id, source, settings)
+            output = studio.run(model_id, source, settings, unless_stopped(stopped))
             picture = output.images[0]
             values = {
                 "result": str(job.result),
@@ -110,6 +121,10 @@ class Batch:
                 archive.write(file.name, str(job.result))
                 size = Path(file.name).stat().st_size
             return Record(job.name, "done", values=values), size
+        except Cancelled:
+            return Record(job.name, "cancelled", CANCELLED), 0
+        except gr.Error:  # nobody waits for the batch any more
+            raise
         except AutochromeError as error:
             reason = str(error).replace(f"{job.item.path.parent}/", "")
             return Record(job.name, "failed", reason), 0

@@ -1,6 +1,5 @@
 """The tab Batch: its layout and handlers."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -16,6 +15,7 @@ from autochrome.ui.batch.table import finished_html, progress_html, table_html
 from autochrome.ui.colorize.controls import SETTINGS, Controls
 from autochrome.ui.files import result_path, uploaded_path
 from autochrome.ui.guard import sentences, stop_if_unwanted
+from autochrome.ui.stopping import Stops
 from autochrome.ui.studio import Studio
 
 Updates = dict[Any, Any]
@@ -39,7 +39,7 @@ class BatchTab:
     status: Any
     table: Any
     download: Any
-    _cancelled: dict[str, threading.Event] = field(default_factory=dict)
+    stops: Stops = field(default_factory=Stops)
 
     @property
     def outputs(self) -> list[Any]:
@@ -53,23 +53,19 @@ class BatchTab:
             row = self.studio.row(given[self.controls.model])
             settings = self.studio.check_settings(row.id, self._settings(given, row))
             batch = Batch(choice, result_path("autochrome").with_suffix(".zip"))
-            cancelled = self._cancelled.setdefault(str(request.session_hash), threading.Event())
-            cancelled.clear()
             yield {
                 self.start: gr.update(interactive=False),
                 self.cancel: gr.update(interactive=True),
                 self.download: gr.update(value=None, interactive=False),
                 self.table: gr.update(value="", visible=False),
             }
-            try:
-                for job in batch.run(self.studio, row.id, settings, cancelled.is_set):
+            with self.stops.running(request.session_hash) as stopped:
+                for job in batch.run(self.studio, row.id, settings, stopped):
                     stop_if_unwanted()
                     yield {
                         self.status: progress_html(batch, job.name),
                         self.table: gr.update(value=table_html(batch), visible=bool(batch.records)),
                     }
-            finally:
-                self._cancelled.pop(str(request.session_hash), None)
             yield {
                 **self.rest(),
                 self.status: finished_html(batch),
@@ -82,20 +78,16 @@ class BatchTab:
         return {self.start: gr.update(interactive=True), self.cancel: gr.update(interactive=False)}
 
     def stop(self, request: gr.Request) -> Updates:
-        """End after the picture that is being colored; what is done can be downloaded."""
-        event = self._cancelled.get(str(request.session_hash))
-        if event is not None:
-            event.set()
-        return {self.cancel: gr.update(interactive=False), self.status: "<p>Stopping after this picture.</p>"}
+        """End at the next step of the picture that is being colored; what is done can be downloaded."""
+        self.stops.stop(request.session_hash)
+        return {self.cancel: gr.update(interactive=False), self.status: "<p>Stopping.</p>"}
 
     def describe(self, given: Mapping[Any, Any]) -> str:
         """The model and the settings that a batch will use, in words."""
         row = self.studio.row(given[self.controls.model])
         chosen = self._settings(given, row)
         changed = [
-            f"{name.replace('_', ' ')} {('off', 'on')[value] if isinstance(value, bool) else value}"
-            for name, value in chosen.items()
-            if value not in (None, "") and value != row.settings[name].default
+            _in_words(name, value) for name, value in chosen.items() if value not in (None, row.settings[name].default)
         ]
         words = f", {', '.join(changed)}" if changed else ", as it comes"
         return f"<p>Model: <strong>{escape(row.name)}</strong>{escape(words)}. Choose others on the tab Colorize.</p>"
@@ -104,6 +96,13 @@ class BatchTab:
         """The settings of the tab Colorize that the model takes; of several candidates a batch makes the first."""
         names = [name for name in SETTINGS if name in row.settings and name != "candidates"]
         return {name: given[self.controls.settings[name]] for name in names}
+
+
+def _in_words(name: str, value: object) -> str:
+    words = name.replace("_", " ")
+    if value == "":
+        return f"no {words}"
+    return f"{words} {('off', 'on')[value] if isinstance(value, bool) else value}"
 
 
 def build_batch_tab(studio: Studio, controls: Controls, tab: gr.Tab) -> None:

@@ -26,7 +26,8 @@ def address_script(catalog: Catalog, default: Row) -> str:
       if (model && model !== {json.dumps(default.id)}) url.searchParams.set("model", model);
       names.forEach((name, index) => {{
         const value = values[index];
-        if (name in defaults && value !== null && value !== "" && value !== defaults[name])
+        const isGiven = value !== null && (value !== "" || typeof defaults[name] === "string");
+        if (name in defaults && isGiven && value !== defaults[name])
           url.searchParams.set(name, value);
       }});
       window.history.replaceState(window.history.state, "", url);

@@ -13,7 +13,7 @@ from autochrome.ui.steering.component import build_side
 from autochrome.ui.studio import Studio
 
 WORDS = ("prompt", "negative_prompt")
-NUMBERS = ("saturation", "render_factor", "steps", "guidance_scale", "candidates", "seed")
+NUMBERS = ("saturation", "render_factor", "steps", "guidance_scale", "conditioning_scale", "candidates", "seed")
 SETTINGS = ("merge_lightness", *WORDS, *NUMBERS)
 """The settings that have a control here, by their names at every door."""
 
@@ -29,11 +29,13 @@ class Controls:
     negative_prompt: Any
     candidates: Any
     colorize: Any
+    cancel: Any
     merge_lightness: Any
     saturation: Any
     render_factor: Any
     steps: Any
     guidance_scale: Any
+    conditioning_scale: Any
     seed: Any
     keep_seed: Any
     reference: Any
@@ -96,7 +98,17 @@ def build_controls(studio: Studio, presets: list[Preset]) -> Controls:
         elem_id="candidates",
         **values["candidates"],
     )
-    colorize = gr.Button("Colorize", variant="primary", size="lg", elem_id="colorize", interactive=bool(loadable))
+    with gr.Row(elem_id="run"):
+        colorize = gr.Button(
+            "Colorize",
+            variant="primary",
+            size="lg",
+            scale=3,
+            min_width=140,
+            elem_id="colorize",
+            interactive=bool(loadable),
+        )
+        cancel = gr.Button("Cancel", size="lg", scale=1, min_width=90, elem_id="cancel", interactive=False)
     with gr.Group(elem_id="at-once"):
         merge_lightness = gr.Checkbox(
             label="Keep the photograph's own light",
@@ -115,6 +127,7 @@ def build_controls(studio: Studio, presets: list[Preset]) -> Controls:
         negative_prompt=negative_prompt,
         candidates=candidates,
         colorize=colorize,
+        cancel=cancel,
         merge_lightness=merge_lightness,
         saturation=saturation,
         **_build_more(values),
@@ -132,6 +145,12 @@ def _build_more(values: dict[str, dict[str, Any]]) -> dict[str, Any]:
         steps = gr.Slider(label="Steps", info="More take longer.", elem_id="steps", **values["steps"])
         guidance_scale = gr.Slider(
             label="Guidance", info="How closely the prompt is followed.", elem_id="guidance", **values["guidance_scale"]
+        )
+        conditioning_scale = gr.Slider(
+            label="Conditioning",
+            info="How closely the shapes of the photograph are followed.",
+            elem_id="conditioning",
+            **values["conditioning_scale"],
         )
         seed = gr.Number(
             label="Seed", info="The same seed gives the same pictures.", precision=0, elem_id="seed", **values["seed"]
@@ -155,6 +174,7 @@ def _build_more(values: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "render_factor": render_factor,
         "steps": steps,
         "guidance_scale": guidance_scale,
+        "conditioning_scale": conditioning_scale,
         "seed": seed,
         "keep_seed": keep_seed,
         "reference": reference,

@@ -1,28 +1,23 @@
 """What happens on the tab: each handler takes values of components and returns updates, by component."""
 
-import random
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from autochrome.errors import PictureError
 from autochrome.ui.coloring import Coloring, Look
 from autochrome.ui.colorize.address import read_address
 from autochrome.ui.colorize.controls import SETTINGS, Controls, draws
 from autochrome.ui.colorize.examples import Example
-from autochrome.ui.colorize.history import Entry, as_gallery, look_again, make_entry, put_first
+from autochrome.ui.colorize.history import Entry, as_gallery, look_again, put_first
 from autochrome.ui.colorize.presets import Preset
-from autochrome.ui.colorize.sentences import candidate_caption, picked_html, restored_html, status_html
+from autochrome.ui.colorize.sentences import candidate_caption, picked_html, restored_html
 from autochrome.ui.colorize.stage import Stage
-from autochrome.ui.files import uploaded_path
 from autochrome.ui.guard import sentences
 from autochrome.ui.keep import LastResults
 from autochrome.ui.panel import panel_html
-from autochrome.ui.steering.asked import Uploads
 from autochrome.ui.steering.component import restored_value
 from autochrome.ui.studio import Studio
 
@@ -30,20 +25,15 @@ Updates = dict[Any, Any]
 Given = Mapping[Any, Any]
 """The values of the components that an event takes."""
 
-MAX_SEED = 2**32 - 1
-
 
 class Handlers:
     """The handlers of one page: its stage and controls, and the studio that does the work."""
 
-    def __init__(
-        self, studio: Studio, results: LastResults, stage: Stage, controls: Controls, uploads: Uploads
-    ) -> None:
+    def __init__(self, studio: Studio, results: LastResults, stage: Stage, controls: Controls) -> None:
         self.studio = studio
         self.results = results
         self.stage = stage
         self.controls = controls
-        self.uploads = uploads
 
     def choose_example(self, example: Example) -> Updates:
         """An example: its grey picture on the stage, its own colors as the reference."""
@@ -59,6 +49,7 @@ class Handlers:
         return {
             stage.photograph: gr.update(value=None, visible=True),
             stage.slider: gr.update(value=None, visible=False),
+            stage.growing: gr.update(value="", visible=False),
             stage.candidates: gr.update(value=None, visible=False),
             stage.panel: gr.update(visible=False),
             stage.actions: gr.update(visible=False),
@@ -98,55 +89,6 @@ class Handlers:
                 gr.Warning(f"Left out of this page's address: {escape('; '.join(complaints), quote=False)}.")
             return self.controls.updates_for(row, settings)
 
-    def colorize(self, given: Given, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008  # Gradio finds it by this default
-        """Run the model and show the result; then write the file to download and measure it."""
-        yield from self._colorize(given, progress, followed=False)
-
-    def follow(self, given: Given, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
-        """The full run after a pause in drawing: of those in a row only the last stays in the history."""
-        entries = given[self.stage.history]
-        if entries and entries[0].followed and given[self.stage.token] == entries[0].token:
-            self.results.forget(entries[0].token)
-            given = {**given, self.stage.history: entries[1:]}
-        yield from self._colorize(given, progress, followed=True)
-
-    def _colorize(self, given: Given, progress: gr.Progress, *, followed: bool) -> Iterator[Updates]:
-        stage, controls = self.stage, self.controls
-        with sentences(for_page=True):
-            if given[stage.photograph] is None:
-                raise PictureError("There is no photograph yet: drop one on the page, or choose an example.")
-            row = self.studio.row(given[controls.model])
-            photograph = uploaded_path(given[stage.photograph], "the photograph")
-            reference = given[controls.reference]
-            reference = uploaded_path(reference, "the reference") if reference else None
-            # What this model does not take is not on the page: a value left from another model is no request.
-            settings = {name: given[controls.settings[name]] for name in SETTINGS if name in row.settings}
-            if draws(row, settings.get("candidates")) and not given[controls.keep_seed]:
-                settings["seed"] = random.randint(0, MAX_SEED)
-            drawn = given[stage.steering]
-            if not isinstance(drawn, Mapping) or drawn.get("photograph") != given[stage.photograph].get("path"):
-                drawn = None  # of the photograph before this one: the browser was not told yet
-            settings |= self.uploads.directions(drawn, row)
-            coloring = self.studio.colorize(
-                photograph, model=row.id, settings=settings, reference=reference, progress=progress
-            )
-            token = self.results.put(coloring)
-            entry = make_entry(token, coloring, row, photograph, reference)
-            entry = replace(entry, directions=drawn, followed=followed)
-            first = {
-                **self._remember(given[stage.history], entry),
-                stage.photograph: gr.update(visible=False),
-                stage.actions: gr.update(visible=True),
-                stage.token: token,
-                stage.candidate: 0,
-                stage.status: status_html(coloring, row.name),
-            }
-            if "seed" in settings:
-                first[controls.seed] = settings["seed"]
-            for updates in self._look(coloring, coloring.look()):
-                yield first | updates
-                first = {}
-
     def render(self, given: Given) -> Iterator[Updates]:
         """Another look at the last result; no model runs."""
         with sentences(for_page=True):
@@ -175,7 +117,7 @@ class Handlers:
             first = {
                 **self.start_over(),
                 **self.controls.updates_for(self.studio.row(entry.model), settings),
-                **self._remember(entries, entry),
+                **self.remember(entries, entry),
                 stage.photograph: gr.update(value=_still_there(entry.photograph), visible=coloring is None),
                 self.controls.reference: _still_there(entry.reference),
                 self.controls.preset: None,
@@ -186,7 +128,7 @@ class Handlers:
                 yield first
                 return
             first |= {stage.actions: gr.update(visible=True), stage.token: entry.token, stage.candidate: look.candidate}
-            for updates in self._look(coloring, look):
+            for updates in self.look_at(coloring, look):
                 yield first | updates
                 first = {}
 
@@ -201,7 +143,8 @@ class Handlers:
             self.stage.forget: gr.update(visible=False),
         }
 
-    def _remember(self, entries: list[Entry], entry: Entry) -> Updates:
+    def remember(self, entries: list[Entry], entry: Entry) -> Updates:
+        """A result is the first of the session's history."""
         kept, dropped = put_first(entries, entry)
         for old in dropped:
             self.results.forget(old.token)
@@ -223,11 +166,11 @@ class Handlers:
         controls = self.controls
         look = Look(given[controls.merge_lightness], float(given[controls.saturation]), candidate)
         first = {self.stage.history: look_again(given[self.stage.history], token, look)}
-        for updates in self._look(coloring, look):
+        for updates in self.look_at(coloring, look):
             yield first | updates
             first = {}
 
-    def _look(self, coloring: Coloring, look: Look) -> Iterator[Updates]:
+    def look_at(self, coloring: Coloring, look: Look) -> Iterator[Updates]:
         """First the picture, which people wait for; then the file at full size, its measures and the candidates."""
         stage = self.stage
         shown = coloring.show(look)

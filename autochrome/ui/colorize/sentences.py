@@ -17,8 +17,16 @@ def status_html(coloring: Coloring, model_name: str) -> str:
     )
 
 
+def cancelled_html(*, before: bool) -> str:
+    """A run was ended by who had asked for it; `before` says whether an earlier result is on the stage again."""
+    return f"<p>Cancelled. {'This is the result before it.' if before else 'Nothing was colored.'}</p>"
+
+
 def candidate_caption(coloring: Coloring, candidate: int) -> str:
     """A candidate in a word or two, for its small picture."""
+    seed = _seed(coloring, candidate)
+    if seed is not None:
+        return f"seed {seed}"
     if candidate == 0:
         return "plain"
     factors = _factors(coloring, candidate)
@@ -30,6 +38,9 @@ def candidate_caption(coloring: Coloring, candidate: int) -> str:
 def picked_html(coloring: Coloring, candidate: int) -> str:
     """Which candidate is the result now, and what makes it different."""
     number = f"candidate {candidate + 1} of {coloring.num_candidates}"
+    seed = _seed(coloring, candidate)
+    if seed is not None:
+        return f"<p>Now {number}, drawn with seed {seed}. No model ran.</p>"
     if candidate == 0:
         return f"<p>Now {number}, the plain result. No model ran.</p>"
     factors = _factors(coloring, candidate)
@@ -38,6 +49,13 @@ def picked_html(coloring: Coloring, candidate: int) -> str:
     chosen, factor = factors
     words = _words(chosen, factor)
     return f"<p>Now {number}, made at render factor {factor} instead of {chosen}: often {words}. No model ran.</p>"
+
+
+def _seed(coloring: Coloring, candidate: int) -> int | None:
+    """The seed of a candidate, where that is what they differ in."""
+    if coloring.num_candidates == 1 or "seed" not in coloring.candidate_settings(1):
+        return None
+    return int({**coloring.output.settings, **coloring.candidate_settings(candidate)}["seed"])
 
 
 def _factors(coloring: Coloring, candidate: int) -> tuple[int, int] | None:

@@ -24,6 +24,7 @@ class Stage:
     steering: Any
     photograph: Any
     slider: Any
+    growing: Any
     status: Any
     candidates: Any
     actions: Any
@@ -73,6 +74,7 @@ def build_stage(studio: Studio, uploads: Uploads, results: LastResults) -> dict[
             max_height=4000,  # the style sheet limits it by the window's height
             elem_id="before-after",
         ),
+        "growing": gr.HTML("", visible=False, elem_id="growing"),
         **_build_below(),
     }
 

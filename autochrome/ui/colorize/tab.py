@@ -10,6 +10,7 @@ from autochrome.ui.colorize.controls import Controls, build_controls, unavailabl
 from autochrome.ui.colorize.examples import Example, draw_examples
 from autochrome.ui.colorize.handlers import Handlers
 from autochrome.ui.colorize.presets import Preset, read_presets
+from autochrome.ui.colorize.runs import Runs
 from autochrome.ui.colorize.stage import Stage, build_history, build_stage
 from autochrome.ui.keep import LastResults
 from autochrome.ui.steering.asked import Uploads
@@ -36,9 +37,9 @@ def build_colorize_tab(demo: gr.Blocks, studio: Studio) -> tuple[Stage, Controls
             reasons = unavailable_html(studio)
             if reasons:
                 gr.HTML(reasons, elem_id="unavailable")
-    handlers = Handlers(studio, results, stage, controls, uploads)
+    handlers = Handlers(studio, results, stage, controls)
     _wire_controls(demo, handlers, presets)
-    _wire_runs(handlers, dict(zip(example_buttons, examples, strict=True)))
+    _wire_runs(Runs(handlers, uploads), dict(zip(example_buttons, examples, strict=True)))
     _wire_looks(handlers)
     return stage, controls
 
@@ -79,16 +80,20 @@ def _wire_controls(demo: gr.Blocks, handlers: Handlers, presets: list[Preset]) -
     gr.on([each.change for each in told], **tell)
 
 
-def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
+def _wire_runs(runs: Runs, examples: dict[gr.Button, Example]) -> None:
+    handlers = runs.handlers
     stage, controls = handlers.stage, handlers.controls
+    # In the browser, so that who waits in the queue can cancel too; and before the run, whose end the browser awaits.
+    starts = [controls.colorize.click, controls.prompt.submit, *(button.click for button in examples)]
+    gr.on(starts, None, None, controls.cancel, js='() => ({__type__: "update", interactive: true})', **QUIET)
     coloring: dict[str, Any] = {
-        "fn": handlers.colorize,
+        "fn": runs.colorize,
         "inputs": {
             *(stage.photograph, stage.steering, stage.history, stage.token),
             *(controls.reference, controls.model, controls.keep_seed),
             *controls.settings.values(),
         },
-        "outputs": [*stage.outputs, controls.seed],
+        "outputs": [*stage.outputs, controls.seed, controls.cancel],
         "preprocess": False,
         "show_progress_on": [stage.photograph, stage.slider],
         "concurrency_limit": 1,
@@ -96,18 +101,19 @@ def _wire_runs(handlers: Handlers, examples: dict[gr.Button, Example]) -> None:
         "trigger_mode": "once",
         "api_visibility": "private",
     }
-    runs = [gr.on([controls.colorize.click, controls.prompt.submit], **coloring)]
-    followed = {**coloring, "fn": handlers.follow, "trigger_mode": "always_last", "show_progress": "hidden"}
-    following = stage.steering.submit(**followed)
-    runs.append(following)
+    events = [gr.on([controls.colorize.click, controls.prompt.submit], **coloring)]
+    followed = {**coloring, "fn": runs.follow, "trigger_mode": "always_last", "show_progress": "hidden"}
+    events.append(stage.steering.submit(**followed))
     everything = [*stage.outputs, controls.reference]
     for button, example in examples.items():
-        chosen = button.click(partial(handlers.choose_example, example), None, everything, **QUIET)
-        runs.append(chosen.success(**coloring))
-    for run in runs:  # the toast has said it all: take the word "Error" off the picture
-        run.failure(lambda: (gr.skip(), gr.skip()), None, [stage.photograph, stage.slider], **QUIET)
+        chosen = button.click(runs.chooser(example), None, everything, **QUIET)
+        events.append(chosen.success(**coloring))
+    resting = [stage.photograph, stage.slider, stage.growing, controls.cancel]
+    for run in events:  # the toast has said it all: what was there before is back, without the word "Error" on it
+        run.failure(runs.rest, stage.token, resting, **QUIET)
+    controls.cancel.click(runs.stop, stage.token, [*resting, stage.status], cancels=events, queue=False, **QUIET)
     clears = [stage.another.click, stage.steering.clear, stage.photograph.clear]
-    gr.on(clears, handlers.start_over, None, everything, cancels=[following], **QUIET)
+    gr.on(clears, runs.start_over, None, [*everything, controls.cancel], cancels=events, **QUIET)
 
 
 def _wire_looks(handlers: Handlers) -> None:

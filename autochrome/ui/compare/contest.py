@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def compare(studio: Studio, photograph: Path, reference: Path | None, progress: 
         contestant = Contestant(row.name, reason=reason)
         if reason is None:
             try:
-                coloring = make_coloring(studio.run(row.id, source, {}), yardstick, photograph.stem)
+                output = studio.run(row.id, source, {}, partial(_within, progress, row.name, number, len(rows)))
+                coloring = make_coloring(output, yardstick, photograph.stem)
             except AutochromeError as error:
                 contestant = Contestant(row.name, reason=str(error))
             else:
@@ -69,6 +71,11 @@ def compare(studio: Studio, photograph: Path, reference: Path | None, progress: 
         picture = (truth or source).copy()
         picture.thumbnail((MAX_SHOWN_PX, MAX_SHOWN_PX))
         yield Contestant(TRUTH, save(picture, result_path(f"{photograph.stem}-true")))
+
+
+def _within(progress: Progress, name: str, number: int, total: int, share: float, step: str) -> None:
+    """The progress of one model's run as a part of the whole."""
+    progress((number + share) / total, f"{name}: {step}")
 
 
 def _grey(coloring: Coloring) -> Contestant:

@@ -24,16 +24,17 @@ from typing import Any
 
 import numpy as np
 from tqdm import tqdm
-from training.benchmarks.masks import read_masks
 
 from autochrome.catalog import load_pipeline
 from autochrome.errors import AutochromeError, SettingError
 from autochrome.evaluation.plotting import require_plotting
 from autochrome.files import write_json
 from autochrome.pipelines import ScribblesPipeline, SteerablePipeline
+from training.benchmarks.masks import read_masks
+from training.benchmarks.photos import Photo, read_photos
 from training.benchmarks.steering import tasks
-from training.benchmarks.steering.pictures import Photo, read_photos
 from training.benchmarks.steering.plot import plot_points
+from training.benchmarks.words.swaps import colored_caption, in_place, response
 
 MASKS_PATH = Path(__file__).parent.parent / "masks.json"
 Result = dict[str, Any]
@@ -60,11 +61,11 @@ def run_words(pipe: SteerablePipeline, photos: Iterable[Photo], options: argpars
         if not photo.captions:
             continue
         spoken.append({**tasks.captions(pipe, photo), "grey": photo.grey_difference})
-        if (caption := tasks.colored_caption(photo)) is not None:
-            responses += tasks.response(tasks.swaps(pipe, photo, caption))
+        if (caption := colored_caption(photo)) is not None:
+            responses += response(tasks.swaps(pipe, photo, caption))
         if photo.name in marked:
             picture = marked[photo.name]
-            places.append(tasks.in_place(tasks.swaps(pipe, photo, picture.caption), picture))
+            places.append(in_place(tasks.swaps(pipe, photo, picture.caption), picture))
     better = {
         f"{name}_better_than_none": mean([float(one[name] < one["none"]) for one in spoken])
         for name in ("caption", "named")

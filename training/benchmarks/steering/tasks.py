@@ -1,6 +1,5 @@
 """What is tried: each task takes one photograph and gives plain numbers, CIEDE2000 where nothing else is said."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,19 +7,17 @@ import numpy as np
 import PIL.Image
 import PIL.ImageEnhance
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from autochrome.color import rgb_to_lab
 from autochrome.image import picture_to_tensor
-from autochrome.naming import anchor_of, cluster_colors
+from autochrome.naming import cluster_colors
 from autochrome.pipelines import ScribblesPipeline, SteerablePipeline, suggest_points
-from training.benchmarks.masks import MarkedPicture, draw_mask
-from training.benchmarks.steering.pictures import Photo, to_hex, true_hints
+from training.benchmarks.photos import Photo
+from training.benchmarks.steering.pictures import to_hex, true_hints
+from training.benchmarks.words.asking import asking
+from training.benchmarks.words.swaps import Change, swap_colors
 
 COUNTS = (1, 3, 10, 30, 100)
-COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-_COLOR_WORD = re.compile(rf"\b(?:(?:light|dark|bright|pale)[ -])?({'|'.join(COLORS)})\b", re.IGNORECASE)
 Numbers = dict[str, float]
 
 
@@ -56,40 +53,9 @@ def captions(pipe: SteerablePipeline, photo: Photo) -> Numbers:
     return {name: photo.difference_of(pipe(photo.picture, prompt=prompt).images[0]) for name, prompt in prompts.items()}
 
 
-def colored_caption(photo: Photo) -> str | None:
-    """The first caption that names just one of the eight colours, or None."""
-    return next((caption for caption in photo.captions if len(_COLOR_WORD.findall(caption)) == 1), None)
-
-
-def swaps(pipe: SteerablePipeline, photo: Photo, caption: str) -> list[tuple[str, Tensor]]:
+def swaps(pipe: SteerablePipeline, photo: Photo, caption: str) -> list[Change]:
     """How a* and b* change at every place when each of the eight colours stands in the caption, against none."""
-    seen = pipe.look(photo.picture, int(pipe.settings["render_factor"].default))
-    without = " ".join(_COLOR_WORD.sub("", caption).split())
-    neutral, _ = pipe.predict(seen, pipe.check_inputs(prompt=without))
-    changes = []
-    for color in COLORS:
-        ab, _ = pipe.predict(seen, pipe.check_inputs(prompt=_COLOR_WORD.sub(color, caption)))
-        changes.append((color, ab - neutral))
-    return changes
-
-
-def response(changes: list[tuple[str, Tensor]]) -> list[Numbers]:
-    """For each swap the mean shift of ab towards the named colour, Lab units, and whether it is the right way."""
-    found = []
-    for color, change in changes:
-        direction = F.normalize(torch.tensor(anchor_of(color)[1:], dtype=torch.float32), dim=0)
-        shift = float(change.mean(dim=(0, 2, 3)) @ direction)
-        found.append({"shift": shift, "right_way": float(shift > 0)})
-    return found
-
-
-def in_place(changes: list[tuple[str, Tensor]], marked: MarkedPicture) -> Numbers:
-    """The share of all change that falls on the marked thing, and the thing's share of the picture."""
-    height, width = changes[0][1].shape[-2:]
-    mask = torch.from_numpy(draw_mask(marked, width, height)).float()
-    sizes = [torch.linalg.vector_norm(change[0], dim=0) for _, change in changes]
-    share = [float((size * mask).sum() / size.sum().clamp_min(1e-6)) for size in sizes]
-    return {"change_in_place": float(np.mean(share)), "area": float(mask.mean())}
+    return swap_colors(asking(pipe, photo.picture), caption)
 
 
 def palettes(pipe: SteerablePipeline, photo: Photo, other: Photo) -> Numbers:

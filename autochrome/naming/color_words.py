@@ -8,7 +8,7 @@ lexicon.NAMES, and a color with a capital inside a sentence ("the White House").
 
 import re
 
-from dataset_builder.captions.lexicon import (
+from autochrome.naming.lexicon import (
     ADJECTIVE,
     AMBIGUOUS,
     COLOR,

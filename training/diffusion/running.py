@@ -1,0 +1,108 @@
+"""Running the script as a child: its progress passes through, interrupts stop it cleanly, its last words are kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from autochrome.errors import Cancelled
+
+_KEPT_CHUNKS = 400
+_SHOWN_LINES = 12
+_PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    exit_code: int
+    """As a shell would give it: 128 + N where signal N ended it."""
+    last_lines: list[str]
+    """The end of what it wrote to stderr, without progress bars."""
+
+
+def run(command: Sequence[str]) -> Finished:
+    """Run a command to its end; what it writes to stderr comes out as it is written, unbuffered.
+
+    The child is a process group of its own: whoever interrupts or ends us, the whole group is interrupted once.
+
+    Raises:
+        Cancelled: we were interrupted (Ctrl-C) or asked to end (SIGTERM); the child has stopped by then.
+    """
+    # A second busy process makes spinning threads several times slower; Python's own buffer would hold lines back.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1"}
+    with _terminable():
+        child = subprocess.Popen(
+            command, stderr=subprocess.PIPE, env=environment, start_new_session=os.name == "posix", bufsize=0
+        )
+        chunks: deque[bytes] = deque(maxlen=_KEPT_CHUNKS)
+        reader = threading.Thread(target=_pass_on, args=(child, chunks), daemon=True)
+        reader.start()
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            _stop(child)
+            raise Cancelled("stopped; the same command with --resume goes on from the last checkpoint") from None
+        reader.join(timeout=5)
+    return Finished(code if code >= 0 else 128 - code, last_lines(b"".join(chunks).decode("utf-8", "replace")))
+
+
+def last_lines(text: str) -> list[str]:
+    """The last lines that say something: no progress bars, nor what `accelerate launch` adds to a script's failure."""
+    lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines()]
+    if any(line.startswith("subprocess.CalledProcessError") for line in lines):
+        starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+        lines = lines[: starts[-1]] if starts else lines
+    return [line for line in lines if line and "it/s" not in line and "s/it" not in line][-_SHOWN_LINES:]
+
+
+def _pass_on(child: "subprocess.Popen[bytes]", chunks: "deque[bytes]") -> None:
+    assert child.stderr is not None
+    out = getattr(sys.stderr, "buffer", None)
+    while chunk := child.stderr.read(4096):
+        chunks.append(chunk)
+        if out is not None:
+            out.write(chunk)
+            out.flush()
+        else:  # a replaced stderr, which takes text only
+            sys.stderr.write(chunk.decode("utf-8", "replace"))
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    """Interrupt the child's group, then end it, then kill it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL if os.name == "posix" else signal.SIGTERM):
+        try:
+            if os.name == "posix":
+                os.killpg(child.pid, number)
+            else:
+                child.terminate()
+            child.wait(timeout=_PATIENCE_S)
+            return
+        except ProcessLookupError:
+            return
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # an impatient second Ctrl-C goes one signal further
+            continue
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM acts as Ctrl-C does; only a process's first thread may ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
