@@ -22,8 +22,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 demo: .venv/.installed
 	$(BIN)/python app.py
 
+# Two processes: the tests wait for servers and browsers half of their time. All of a file's tests run in one of them.
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check .

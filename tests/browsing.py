@@ -1,7 +1,7 @@
 """For the tests in a real browser: where it is, a page of the demo, and what people do on it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -102,3 +102,12 @@ def save_download(page: Page, button: str, folder: Path) -> Path:
 def expect_to_fit(page: Page, width: int) -> None:
     """The page is no wider than a window of this width, once it has settled there."""
     page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+
+
+def eventually(page: Page, read: Callable[[], object], expected: object) -> object:
+    """What `read` gives, as soon as it is what is expected; when that never comes, what it gave last."""
+    for _ in range(PATIENCE_MS // 100):
+        if read() == expected:
+            break
+        page.wait_for_timeout(100)
+    return read()

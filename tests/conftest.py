@@ -7,6 +7,7 @@ from pathlib import Path
 
 # Read by their libraries at import, as in app.py.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["OMP_NUM_THREADS"] = "1"  # the tests' models are tiny, and two processes test at a time
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 # A shell that starts the tests in the background has interrupts ignored, and every program that they start inherits it.

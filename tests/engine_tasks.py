@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -38,9 +38,10 @@ def always_killed() -> Callable[[int], Any]:
 
 @dataclass(frozen=True)
 class WriteSlowly:
-    """Files that take a minute to write."""
+    """Files that take long to write."""
 
     folder: Path
+    SECONDS: ClassVar[int] = 300
 
     def __call__(self) -> Callable[[int], str]:
         return self._do
@@ -50,5 +51,5 @@ class WriteSlowly:
             return "quick"
         with replacing(self.folder / f"{number}.txt") as temporary:
             temporary.write_text("begun")
-            time.sleep(60)
+            time.sleep(self.SECONDS)
         return "written"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 START_SECONDS = 180
 """Patience with a busy machine; on an idle one the demo answers after about 5."""
 
+END_SECONDS = 60
+
 
 @contextmanager
 def serving(catalog: Catalog, folder: Path, limits: "Limits | None" = None) -> Iterator[str]:
@@ -31,7 +33,9 @@ def serving(catalog: Catalog, folder: Path, limits: "Limits | None" = None) -> I
     finally:
         here.close()
         process.terminate()
-        process.join(10)
+        process.join(END_SECONDS)
+        process.kill()
+        process.join()
         process.close()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio_client
-import httpx
 import numpy as np
+import patient
 import PIL.Image
 import pytest
 import skimage.data
@@ -19,7 +19,7 @@ from autochrome.image import picture_to_lightness
 
 @pytest.fixture(scope="module")
 def client(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[gradio_client.Client]:
-    client = gradio_client.Client(server_url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+    client = patient.connect(server_url, tmp_path_factory.mktemp("downloads"))
     yield client
     client.close()
 
@@ -194,19 +194,19 @@ def test_private_events_are_closed_to_programs(client: gradio_client.Client, ser
 
 def test_plain_http(server_url: str, grey_photo: Path) -> None:
     with grey_photo.open("rb") as file:
-        (path,) = httpx.post(f"{server_url}gradio_api/upload", files={"files": file}).raise_for_status().json()
+        (path,) = patient.post(f"{server_url}gradio_api/upload", files={"files": file}).raise_for_status().json()
     answer = call(server_url, "colorize", image={"path": path}, model="tiny-two")
     assert answer.startswith("event: complete"), answer
     picture, report = json.loads(answer.split("data: ", 1)[1])
     assert report["model"] == "tiny-two"
-    assert httpx.get(picture["url"]).raise_for_status().content.startswith(b"\x89PNG")
+    assert patient.get(picture["url"]).raise_for_status().content.startswith(b"\x89PNG")
 
 
 def call(server_url: str, endpoint: str, **values: Any) -> str:
     """The event stream of one call with named values, as `curl` shows it."""
     address = f"{server_url}gradio_api/call/v2/{endpoint}"
-    event = httpx.post(address, json=values).raise_for_status().json()["event_id"]
-    return httpx.get(f"{address}/{event}", timeout=30).text
+    event = patient.post(address, json=values).raise_for_status().json()["event_id"]
+    return patient.get(f"{address}/{event}").text
 
 
 def test_everybody_gets_their_own_picture(server_url: str, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_everybody_gets_their_own_picture(server_url: str, tmp_path: Path) -> No
         PIL.Image.new("L", (64, 48), grey).save(photo)
 
     def ask(photo: Path) -> PIL.Image.Image:
-        mine = gradio_client.Client(server_url, verbose=False, download_files=tmp_path / f"of-{photo.stem}")
+        mine = patient.connect(server_url, tmp_path / f"of-{photo.stem}")
         try:
             return colorize(mine, photo)[0]
         finally:

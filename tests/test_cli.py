@@ -51,7 +51,7 @@ def test_models_as_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "(7..45)" in text
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    trained = ["natural", "gan-artistic", "gan-stable", "steerable", "cnn-classic"]
+    trained = ["natural", "gan-artistic", "gan-stable", "steerable", "diffusion-mini", "controlnet-sd15", "cnn-classic"]
     assert [row["id"] for row in rows] == [*trained, "scribbles", "segments"]
     assert rows[0]["settings"]["seed"] == {"default": 0, "min": 0, "max": 4294967295}
     assert (rows[0]["source"], rows[1]["source"]) == ("gan-artistic+gan-stable", "weights/gan-artistic")

@@ -207,7 +207,7 @@ def test_an_interrupt_leaves_nothing_half_written(model: str, tmp_path: Path) ->
         while not (tmp_path / "out" / "0001.png").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "autochrome: interrupted; nothing is left half-written" in err
     made = results(tmp_path / "out")

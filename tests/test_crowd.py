@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import gradio_client
 import httpx
 import numpy as np
+import patient
 import PIL.Image
 import pytest
 from gradio_client import handle_file
@@ -35,7 +35,6 @@ LIMITS = Limits(
     clean_every_seconds=0.2,
 )
 FULL = "many people are waiting here and the queue is full; please try again in a minute"
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +59,17 @@ def slow_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def upload(url: str, photo: Path) -> str:
     with photo.open("rb") as file:
-        (path,) = httpx.post(f"{url}/gradio_api/upload", files={"files": file}).raise_for_status().json()
+        (path,) = patient.post(f"{url}/gradio_api/upload", files={"files": file}).raise_for_status().json()
     return str(path)
 
 
 def join(url: str, path: str, **settings: Any) -> httpx.Response:
     values = {"image": {"path": path}, **settings}
-    return httpx.post(f"{url}/gradio_api/call/v2/colorize", json=values, timeout=PATIENCE_SECONDS)
+    return patient.post(f"{url}/gradio_api/call/v2/colorize", json=values)
 
 
 def answer(url: str, event_id: str) -> str:
-    return httpx.get(f"{url}/gradio_api/call/colorize/{event_id}", timeout=PATIENCE_SECONDS).text
+    return patient.get(f"{url}/gradio_api/call/colorize/{event_id}").text
 
 
 def overhear(url: str, event_id: str) -> str:
@@ -84,27 +83,21 @@ def overhear(url: str, event_id: str) -> str:
 
 
 def num_waiting(url: str) -> int:
-    return int(httpx.get(f"{url}/gradio_api/queue/status").raise_for_status().json()["queue_size"])
+    return int(patient.get(f"{url}/gradio_api/queue/status").raise_for_status().json()["queue_size"])
 
 
 def wait_for(number: int, url: str) -> None:
     """Until so many wait in the queue, besides the one whose turn it is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patient.PATIENCE_SECONDS
     while num_waiting(url) != number:
         assert time.monotonic() < deadline, f"{num_waiting(url)} are waiting, not {number}"
         time.sleep(0.02)
 
 
-def fill(url: str, path: str) -> list[str]:
-    """Event ids: the first at work, two waiting; the queue is then full."""
-    events = [join(url, path).raise_for_status().json()["event_id"]]
-    wait_for(0, url)
-    events += [join(url, path).raise_for_status().json()["event_id"] for _ in range(2)]
-    assert num_waiting(url) == 2
-    return events
-
-
-def test_a_full_queue_refuses_politely_and_serves_those_in_it(url: str, slow_photo: Path, grey_photo: Path) -> None:
+def test_a_full_queue_refuses_politely_and_serves_those_in_it(
+    url: str, slow_photo: Path, grey_photo: Path, tmp_path: Path
+) -> None:
+    client = patient.connect(url, tmp_path)
     path, small = upload(url, slow_photo), upload(url, grey_photo)
     first = join(url, path).raise_for_status().json()["event_id"]
     wait_for(0, url)
@@ -113,7 +106,6 @@ def test_a_full_queue_refuses_politely_and_serves_those_in_it(url: str, slow_pho
     assert refused.status_code == 503
     assert refused.json() == {"detail": FULL}
     assert refused.headers["retry-after"] == "60"
-    client = gradio_client.Client(url, verbose=False)
     with pytest.raises(Exception, match="Queue is full! Please try again"):
         client.predict(handle_file(grey_photo), api_name="/colorize")
     client.close()
@@ -125,7 +117,7 @@ def test_a_full_queue_refuses_politely_and_serves_those_in_it(url: str, slow_pho
 
 def test_nothing_runs_beside_the_queue(url: str) -> None:
     for route in ("run", "api"):
-        refused = httpx.post(f"{url}/gradio_api/{route}/models", json={"data": []})
+        refused = patient.post(f"{url}/gradio_api/{route}/models", json={"data": []})
         assert refused.status_code == 404
         assert "does not accept direct HTTP POST requests" in refused.text
 
@@ -137,7 +129,7 @@ def test_who_leaves_frees_the_place(url: str, slow_photo: Path, grey_photo: Path
     wait_for(0, url)
     waiting, staying = (join(url, small).json()["event_id"] for _ in range(2))
     for event in (waiting, working):
-        with httpx.stream("GET", f"{url}/gradio_api/call/colorize/{event}", timeout=PATIENCE_SECONDS) as stream:
+        with httpx.stream("GET", f"{url}/gradio_api/call/colorize/{event}", timeout=patient.PATIENCE_SECONDS) as stream:
             time.sleep(0.2)  # the server has begun to answer
             assert stream.status_code == 200
     assert "event: complete" in answer(url, staying)
@@ -145,11 +137,11 @@ def test_who_leaves_frees_the_place(url: str, slow_photo: Path, grey_photo: Path
     assert "complete" not in overhear(url, waiting)
 
 
-def test_cancel(url: str, slow_photo: Path, grey_photo: Path) -> None:
+def test_cancel(url: str, slow_photo: Path, grey_photo: Path, tmp_path: Path) -> None:
     """A run and a wait are cancelled; the next result comes, and is the right one."""
-    client = gradio_client.Client(url, verbose=False)
+    client = patient.connect(url, tmp_path)
     running = client.submit(handle_file(slow_photo), api_name="/colorize")
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patient.PATIENCE_SECONDS
     while running.status().code.name != "PROCESSING":
         assert time.monotonic() < deadline, running.status()
         time.sleep(0.02)
@@ -187,7 +179,7 @@ def test_a_pixel_bomb_is_refused_before_it_is_decoded(url: str, tmp_path: Path) 
 
 def test_files_and_requests_have_a_size(url: str) -> None:
     address = f"{url}/gradio_api/upload"
-    refused = httpx.post(address, files={"files": b"x" * 300_001})
+    refused = patient.post(address, files={"files": b"x" * 300_001})
     assert refused.status_code == 413
     assert "exceeded maximum allowed size of 300000 bytes" in refused.text.lower()
     many: dict[str, Any] = {"files": [("files", b"x" * 200_000)] * 3}
@@ -195,12 +187,12 @@ def test_files_and_requests_have_a_size(url: str) -> None:
     undeclared = itertools.chain.from_iterable((head, *_chunks(200_000), b"\r\n") for _ in range(3))
     chunked = {"content": undeclared, "headers": {"content-type": "multipart/form-data; boundary=b"}}
     for body in (many, chunked):
-        refused = httpx.post(address, **body)
+        refused = patient.post(address, **body)
         assert refused.status_code == 413
         assert refused.json() == {"detail": "the request is larger than the 500,000 bytes that are taken here"}
     for route, limit in (("call/v2/colorize", "20,000"), ("queue/join", "20,000"), ("mcp/", "30,000")):
         for content in (b"[" * 40_000, _chunks(40_000)):
-            refused = httpx.post(f"{url}/gradio_api/{route}", content=content)
+            refused = patient.post(f"{url}/gradio_api/{route}", content=content)
             assert refused.status_code == 413
             assert refused.json() == {"detail": f"the request is larger than the {limit} bytes that are taken here"}
 
@@ -213,19 +205,19 @@ def _chunks(size: int) -> Iterator[bytes]:
 def test_deep_and_broken_requests_get_a_sentence(url: str) -> None:
     for content in (b"[" * 9_000, b'{"a":' * 3_000, b"\xff\xfe", b""):
         for route in ("queue/join", "call/v2/colorize"):
-            refused = httpx.post(f"{url}/gradio_api/{route}", content=content)
+            refused = patient.post(f"{url}/gradio_api/{route}", content=content)
             assert (refused.status_code, refused.json()) == (400, {"detail": "the body of the request must be JSON"})
-    assert httpx.get(f"{url}/gradio_api/queue/status").status_code == 200
+    assert patient.get(f"{url}/gradio_api/queue/status").status_code == 200
 
 
 def test_calls_that_name_nothing_get_a_sentence(url: str) -> None:
-    unknown = httpx.post(f"{url}/gradio_api/call/v2/paint", json={})
+    unknown = patient.post(f"{url}/gradio_api/call/v2/paint", json={})
     assert (unknown.status_code, unknown.json()) == (
         404,
         {"detail": "/gradio_api/call/v2/paint is none; GET /gradio_api/info lists the endpoints and their arguments"},
     )
     for values in ({"image": {"path": "x"}, "colour": 1}, {}):
-        wrong = httpx.post(f"{url}/gradio_api/call/v2/colorize", json=values)
+        wrong = patient.post(f"{url}/gradio_api/call/v2/colorize", json=values)
         assert wrong.status_code == 400
         assert "has arguments that this endpoint does not take, or lacks one; GET /gradio_api/info" in wrong.text
 
@@ -268,7 +260,7 @@ def test_no_file_of_the_machine_is_read(url: str, folder: Path, tmp_path: Path, 
     for path in (str(secret), "/etc/passwd", "file:///etc/passwd", traversing, f"{url}/gradio_api/file=/etc/passwd"):
         for name in ("image", "reference", "exemplar"):
             given = {"image": {"path": "x"}, name: {"path": path, **mark}}
-            joined = httpx.post(f"{url}/gradio_api/call/v2/colorize", json=given)
+            joined = patient.post(f"{url}/gradio_api/call/v2/colorize", json=given)
             text = answer(url, joined.json()["event_id"])
             assert text.startswith("event: error"), text
             assert "root:" not in text
@@ -280,18 +272,18 @@ def test_no_address_of_the_machine_is_asked(url: str, secret_server: tuple[int, 
     for host, mark in itertools.product(hosts, ({}, {"meta": MARK})):
         address = f"http://{host}:{port}/photo.png"
         given = {"image": {"path": address, "url": address, **mark}}
-        joined = httpx.post(f"{url}/gradio_api/call/v2/colorize", json=given)
+        joined = patient.post(f"{url}/gradio_api/call/v2/colorize", json=given)
         text = answer(url, joined.json()["event_id"])
         assert text.startswith("event: error"), text
         assert "upload the file instead" in text
     # The address beside an honest path is not followed either.
     path = upload(url, grey_photo)
     beside = {"path": path, "url": f"http://127.0.0.1:{port}/x", "meta": MARK}
-    event = httpx.post(f"{url}/gradio_api/call/v2/colorize", json={"image": beside}).json()["event_id"]
+    event = patient.post(f"{url}/gradio_api/call/v2/colorize", json={"image": beside}).json()["event_id"]
     assert "event: complete" in answer(url, event)
     for route in ("file=", "file/", "proxy="):
         for address in (f"http://127.0.0.1:{port}/x", f"HTTP://127.0.0.1:{port}/x"):
-            closed = httpx.get(f"{url}/gradio_api/{route}{address}")
+            closed = patient.get(f"{url}/gradio_api/{route}{address}")
             assert closed.status_code == 403
             assert closed.json() == {"detail": "this server fetches no addresses and runs nothing here"}
     assert asked == []
@@ -300,13 +292,13 @@ def test_no_address_of_the_machine_is_asked(url: str, secret_server: tuple[int, 
 def test_private_events_of_the_page_reach_nothing_more(url: str, secret_server: tuple[int, list[str]]) -> None:
     """A program may send the page's own events; each with a file that is none, and with an address."""
     port, asked = secret_server
-    config = httpx.get(f"{url}/config").json()
+    config = patient.get(f"{url}/config").json()
     given = [{"path": "/etc/passwd", "meta": MARK}, {"path": f"http://127.0.0.1:{port}/x.png", "meta": MARK}]
     tried = 0
     for number, event in enumerate(config["dependencies"]):
         for file in given:
             body = {"data": [file] * len(event["inputs"]), "fn_index": event["id"], "session_hash": f"s{number}"}
-            joined = httpx.post(f"{url}/gradio_api/queue/join", json=body)
+            joined = patient.post(f"{url}/gradio_api/queue/join", json=body)
             if joined.status_code != 200 or not event["inputs"]:
                 continue
             tried += 1
@@ -318,7 +310,7 @@ def test_private_events_of_the_page_reach_nothing_more(url: str, secret_server: 
 def messages(url: str, session: str) -> str:
     """What a session is sent, up to the end of its event."""
     address = f"{url}/gradio_api/queue/data"
-    return httpx.get(address, params={"session_hash": session}, timeout=PATIENCE_SECONDS).text
+    return patient.get(address, params={"session_hash": session}).text
 
 
 @pytest.mark.parametrize(
@@ -327,14 +319,14 @@ def messages(url: str, session: str) -> str:
 )
 def test_files_are_served_from_one_folder_only(url: str, folder: Path, path: str) -> None:
     (folder.parent / "secret.png").write_bytes(b"secret")
-    answered = httpx.get(f"{url}/gradio_api/file={path.format(folder=folder)}")
+    answered = patient.get(f"{url}/gradio_api/file={path.format(folder=folder)}")
     assert answered.status_code in (403, 404)
     assert b"secret" not in answered.content.replace(b"secret.png", b"")
 
 
 def test_uploads_stay_in_the_folder_whatever_their_name(url: str, folder: Path) -> None:
     for name in ("../../../escaped.png", "/tmp/escaped.png", "..", "a\x00b.png", "con.png" * 60):
-        sent = httpx.post(f"{url}/gradio_api/upload", files={"files": (name, b"x")})
+        sent = patient.post(f"{url}/gradio_api/upload", files={"files": (name, b"x")})
         if sent.status_code == 200:
             assert Path(sent.json()[0]).resolve().is_relative_to(folder.resolve())
     assert not (folder.parent / "escaped.png").exists()
@@ -345,13 +337,13 @@ def test_nobody_sees_the_result_of_another(url: str, grey_photo: Path) -> None:
     text = answer(url, first)
     picture = json.loads(text.split("event: complete\ndata: ", 1)[1].splitlines()[0])[0]
     assert re.search(r"/[0-9a-f]{32}/portrait-autochrome\.png$", picture["path"]), "a folder that cannot be guessed"
-    assert httpx.get(picture["url"]).status_code == 200, "who has the address has the picture"
+    assert patient.get(picture["url"]).status_code == 200, "who has the address has the picture"
     # An answer is given once, and nothing to a session that is not known.
     for event in (first, "0" * 32):
         told = overhear(url, event)
         assert "portrait" not in told
         assert "complete" not in told
-    assert "portrait" not in httpx.get(f"{url}/config").text
+    assert "portrait" not in patient.get(f"{url}/config").text
 
 
 def size_of(folder: Path) -> int:
@@ -370,7 +362,7 @@ def test_old_files_go(url: str, folder: Path, tmp_path: Path, grey_photo: Path) 
         photo = tmp_path / f"{number}.png"
         PIL.Image.fromarray(np.roll(noise, number)).save(photo)
         last = upload(url, photo)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patient.PATIENCE_SECONDS
     while Path(first).exists() or size_of(folder) > LIMITS.max_kept_bytes:
         assert time.monotonic() < deadline, size_of(folder)
         time.sleep(0.05)

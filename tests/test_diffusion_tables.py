@@ -13,12 +13,13 @@ from test_table import CARD, QUALITY, README, Place
 from tiny_diffusion import make_pipeline
 
 from autochrome.catalog import Catalog
-from autochrome.errors import SettingError, UnavailableError
+from autochrome.cli.measure import times
+from autochrome.errors import DataError, SettingError, UnavailableError
+from autochrome.naming.terms import COLOR_NAMES
 from autochrome.pipelines import DiffusionPipeline
 from training.benchmarks import diffusion_speed
 from training.benchmarks.diffusion_rows import speed_rows, swap_header, swap_rows, words_rows, words_sentences
 from training.benchmarks.steering_speed import grey_jpeg
-from training.benchmarks.words.swaps import COLORS
 
 BETTER = {"better_than_grey": 0.7, "better_than_grey_interval": [0.65, 0.7512]}
 
@@ -41,7 +42,7 @@ def words_of(named: float, best: float | None) -> dict[str, Any]:
     if best is not None:
         ways |= {"none_best_of_4": way(best, **beside), "text_color_best_of_4": way(best - 0.2, **beside)}
     swaps = {"num_pictures": 99, "num_swaps": 1792, "right_way": 0.91234, "right_way_interval": [0.89, 0.93]}
-    by_color = {color: {"right_way": 0.9, "shift": 1.25} for color in COLORS}
+    by_color = {color: {"right_way": 0.9, "shift": 1.25} for color in COLOR_NAMES}
     return {
         "automatic": {"num_pictures": 560, "none": way(9.6, **BETTER)},
         "captions": {"num_pictures": 241, **ways},
@@ -109,11 +110,18 @@ def test_prompts_stand_below_the_baselines() -> None:
     assert rows[0][1:] == ["24.12", "0.933", "10.00", "100.0 %", "50.0 %", "–", "241"]
 
 
+def test_models_of_different_photographs_do_not_share_a_table() -> None:
+    words = copy.deepcopy(WORDS)
+    words["tiny-steerable"]["captions"]["grey"]["ciede2000"] = 11
+    with pytest.raises(DataError, match="tiny-steerable and tiny-diffusion were measured on different photographs"):
+        words_rows(words, list(words))
+
+
 def test_swaps_stand_by_color_and_all_together() -> None:
     models = list(WORDS)
     assert swap_header(models)[1:3] == ["`tiny-diffusion`: the right way", "by"]
     rows = swap_rows(WORDS, models)
-    assert [row[0] for row in rows] == [*COLORS, "all"]
+    assert [row[0] for row in rows] == [*COLOR_NAMES, "all"]
     assert rows[0][1:] == ["90.0 %", "1.2", "90.0 %", "1.2"]
     assert rows[-1][1:3] == ["91.2 % (89.0 % to 93.0 %)", "2.3"]
     text = words_sentences(WORDS, models)
@@ -185,6 +193,11 @@ def test_time_goes_to_every_part_and_every_picture_of_a_batch(folder: Path) -> N
 
 def test_a_fresh_process_tells_its_memory(folder: Path) -> None:
     assert 100 < diffusion_speed.peak_memory_mb(str(folder), steps=1) < 4000
+
+
+def test_the_benchmark_of_one_pass_is_not_for_it(folder: Path) -> None:
+    with pytest.raises(SettingError, match=r"tiny-diffusion does not color in one pass.*benchmarks\.diffusion_speed"):
+        times(str(folder), "64", "64", "1")
 
 
 def test_only_models_that_work_in_steps_are_timed(capsys: pytest.CaptureFixture[str]) -> None:

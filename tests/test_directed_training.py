@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(folder: Path) -> None:
     assert main([str(recipe), "name=whole"]) == 0
     command = [sys.executable, "-W", "error", "-m", "training.train_gan", str(recipe), "name=killed"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while process.poll() is None and not list_checkpoints(runs / "killed") and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)

@@ -51,14 +51,14 @@ def test_processes_killed_one_after_another_are_an_error() -> None:
 def test_closing_ends_processes_at_once_and_nothing_is_left(tmp_path: Path) -> None:
     results = run_pool(WriteSlowly(tmp_path), range(10), 1)
     assert next(results) == (0, "quick")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
     [half_written] = tmp_path.iterdir()
     assert half_written.suffix == ".tmp"
     begun = time.monotonic()
     results.close()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < WriteSlowly.SECONDS / 2, "it did not wait for the slow one"
     assert list(tmp_path.iterdir()) == []
 
 

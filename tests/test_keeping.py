@@ -21,16 +21,19 @@ def write(folder: Path, name: str, size: int = 10) -> Path:
     return path
 
 
-def test_old_files_go_and_their_folders(tmp_path: Path) -> None:
+def test_old_files_go_and_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, kept = write(tmp_path, "old"), write(tmp_path, "kept")
-    time.sleep(0.3)
+    time.sleep(0.1)
     new = write(tmp_path, "new")
     os.utime(new, (0, 0))  # a copy of an old photograph has that one's time, and is new all the same
-    assert sweep(tmp_path, keep_seconds=0.2, max_bytes=1000, kept={kept}) == 1
+    now = new.stat().st_ctime + 60
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: now)
+        assert sweep(tmp_path, keep_seconds=60.05, max_bytes=1000, kept={kept}) == 1
     assert not old.parent.exists()
     assert kept.exists()
     assert new.exists()
-    assert sweep(tmp_path, keep_seconds=60, max_bytes=1000) == 0
+    assert sweep(tmp_path, keep_seconds=3600, max_bytes=1000) == 0
 
 
 def test_too_much_goes_from_the_oldest_on(tmp_path: Path) -> None:
@@ -38,7 +41,7 @@ def test_too_much_goes_from_the_oldest_on(tmp_path: Path) -> None:
     for number in range(4):
         paths.append(write(tmp_path, str(number), size=100))
         time.sleep(0.02)
-    assert sweep(tmp_path, keep_seconds=60, max_bytes=250) == 2
+    assert sweep(tmp_path, keep_seconds=3600, max_bytes=250) == 2
     assert [path.exists() for path in paths] == [False, False, True, True]
 
 
@@ -58,11 +61,12 @@ def coloring(tiny_catalog: Catalog, grey_photo: Path, tmp_path: Path, monkeypatc
     return Studio(tiny_catalog).colorize(grey_photo, model=None, settings={})
 
 
-def test_results_go_before_their_files(coloring: Coloring) -> None:
+def test_results_go_before_their_files(coloring: Coloring, monkeypatch: pytest.MonkeyPatch) -> None:
     assert DEFAULT_LIMITS.keep_files_seconds > MAX_AGE_SECONDS
-    results = LastResults(max_age_seconds=0.2)
+    results = LastResults(max_age_seconds=3600)
     token = results.put(coloring)
     assert results.get(token) is coloring
-    time.sleep(0.3)
+    later = time.monotonic() + 3601
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert results.get(token) is None
     assert len(results) == 0

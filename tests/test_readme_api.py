@@ -14,11 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import numpy as np
+import patient
 import PIL.Image
 import pytest
 import skimage.data
@@ -43,14 +45,19 @@ class Running:
     files: Path
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    files = tmp_path_factory.mktemp("files")
+@contextmanager
+def started(files: Path) -> Iterator[Running]:
+    """`python app.py` from another folder, as a Space or a person would start it, once it answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(files)}
     process = subprocess.Popen(
-        [sys.executable, ROOT / "app.py"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, ROOT / "app.py"],
+        cwd=files.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -66,6 +73,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with started(tmp_path_factory.mktemp("real") / "files") as running:
+        yield running
 
 
 @pytest.fixture
@@ -85,7 +98,7 @@ def snippet(file: str, language: str, containing: str) -> str:
 
 def run(command: list[str], here: Path, **environment: str) -> str:
     result = subprocess.run(
-        command, cwd=here, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+        command, cwd=here, capture_output=True, text=True, timeout=START_SECONDS, env={**os.environ, **environment}
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -99,6 +112,12 @@ def check_colored(path: Path, here: Path) -> None:
         error = (picture_to_lightness(picture.convert("RGB")) - picture_to_lightness(photo.convert("RGB"))).abs()
         assert error.mean() < 0.25
         assert np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=-1).max() > 5
+
+
+def test_the_doorbell_answers(demo: Running) -> None:
+    page = patient.get(demo.url).raise_for_status().text
+    assert "Autochrome" in page
+    assert "https://fonts." not in page
 
 
 def test_python(demo: Running, here: Path) -> None:
@@ -126,7 +145,7 @@ def test_javascript(demo: Running, here: Path) -> None:
     (here / "node_modules").symlink_to(modules)
     (here / "call.mjs").write_text(snippet("README.md", "javascript", "@gradio/client").replace(ADDRESS, demo.url))
     output = run(["node", "call.mjs"], here)
-    (here / "colored.png").write_bytes(httpx.get(output.split()[0]).raise_for_status().content)
+    (here / "colored.png").write_bytes(patient.get(output.split()[0]).raise_for_status().content)
     check_colored(here / "colored.png", here)
     assert "model: 'natural'" in output
 
@@ -142,7 +161,7 @@ def test_mcp_tools(demo: Running, here: Path) -> None:
     servers = json.loads(snippet("README.md", "json", "mcpServers"))["mcpServers"]
     address = servers["autochrome"]["url"].replace(ADDRESS, demo.url)
     with (here / "photo.jpg").open("rb") as file:
-        (path,) = httpx.post(f"{demo.url}/gradio_api/upload", files={"files": file}).raise_for_status().json()
+        (path,) = patient.post(f"{demo.url}/gradio_api/upload", files={"files": file}).raise_for_status().json()
     photo = f"{demo.url}/gradio_api/file={path}"
 
     async def use() -> list[CallToolResult]:
@@ -190,11 +209,21 @@ def test_a_taken_port_is_a_sentence(demo: Running, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "its folder is gone"
 
 
+def test_told_to_stop_while_its_model_is_loaded(tmp_path: Path) -> None:
+    with started(tmp_path / "files") as running:
+        check_end(running)
+
+
 def test_sigterm_ends_it_and_takes_what_people_left(demo: Running) -> None:
     """The last of this file: the server does not come back."""
     assert [folder for folder in demo.files.iterdir() if any(folder.rglob("*.png"))], "there are results"
-    demo.process.send_signal(signal.SIGTERM)
-    output, _ = demo.process.communicate(timeout=60)
-    assert demo.process.returncode == 0, output
+    check_end(demo)
+
+
+def check_end(running: Running) -> None:
+    """SIGTERM ends it with success, in silence, and its files are gone."""
+    running.process.send_signal(signal.SIGTERM)
+    output, _ = running.process.communicate(timeout=120)
+    assert running.process.returncode == 0, output
     assert "Traceback" not in output
-    assert list(demo.files.iterdir()) == []
+    assert list(running.files.iterdir()) == []

@@ -206,14 +206,15 @@ def test_a_wrong_session_is_refused(answers: Answers, text: str | None, sentence
     assert sentence in answers.load_session({"text": text})["error"]
 
 
-def test_what_was_read_is_kept_for_a_while_only() -> None:
+def test_what_was_read_is_kept_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Path] = []
-    kept = Kept(lambda path: reads.append(path) or len(reads), max_kept=2, seconds=0.2)  # type: ignore[func-returns-value]
+    kept = Kept(lambda path: reads.append(path) or len(reads), max_kept=2, seconds=3600)  # type: ignore[func-returns-value]
     first, second, third = Path("1"), Path("2"), Path("3")
     assert [kept.get(path) for path in (first, first, second, first, third)] == [1, 1, 2, 1, 3]
     assert len(kept) == 2
     assert kept.get(second) == 4
-    time.sleep(0.25)
+    later = time.monotonic() + 3601
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert kept.get(third) == 5
     assert len(kept) == 1
 

@@ -21,6 +21,7 @@ from autochrome.catalog import load_pipeline
 from autochrome.errors import DataError, SettingError
 from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
 from autochrome.naming import anchor_of
+from autochrome.naming.terms import COLOR_NAMES
 from training.benchmarks import diffusion_words
 from training.benchmarks.masks import MarkedPicture, read_masks
 from training.benchmarks.photos import Photo, read_photos
@@ -28,7 +29,7 @@ from training.benchmarks.words.asking import asking, require_prompt
 from training.benchmarks.words.listening import prompts_of
 from training.benchmarks.words.measuring import MASKS_PATH, summarize_swaps
 from training.benchmarks.words.scoring import Judge, Scored, mean_with_interval, summarize
-from training.benchmarks.words.swaps import COLORS, colored_caption, in_place, response, swap_colors, with_color
+from training.benchmarks.words.swaps import colored_caption, in_place, response, swap_colors, with_color
 
 MARKED = read_masks(MASKS_PATH)[0]
 ARCHIVE = [
@@ -93,7 +94,7 @@ def obedient(prompts: Sequence[str]) -> list[Tensor]:
     """Colors the left half of every picture as it is told, the hue only half so much the right one."""
     answers = []
     for prompt in prompts:
-        named = [color for color in COLORS if f" {color} " in prompt]
+        named = [color for color in COLOR_NAMES if f" {color} " in prompt]
         ab = torch.tensor(anchor_of(named[0])[1:] if named else (0.0, 0.0)).view(1, 2, 1, 1)
         answers.append(torch.cat([ab.expand(1, 2, 4, 4), ab.expand(1, 2, 4, 4) / 2], dim=-1) + 7.0)
     return answers
@@ -101,9 +102,9 @@ def obedient(prompts: Sequence[str]) -> list[Tensor]:
 
 def test_a_model_that_obeys_goes_the_right_way_and_where_it_should() -> None:
     changes = swap_colors(obedient, "a red door")
-    assert [color for color, _ in changes] == list(COLORS)
+    assert [color for color, _ in changes] == list(COLOR_NAMES)
     found = response(changes)
-    for color, one in zip(COLORS, found, strict=True):
+    for color, one in zip(COLOR_NAMES, found, strict=True):
         assert one == {"shift": pytest.approx(0.75 * np.hypot(*anchor_of(color)[1:]), rel=1e-4), "right_way": 1.0}
     opposite = response([(color, -change) for color, change in changes])
     assert [one["shift"] for one in opposite] == pytest.approx([-one["shift"] for one in found])

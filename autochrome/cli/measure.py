@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import torch
 
 from autochrome.catalog import load_catalog, load_pipeline
-from autochrome.errors import AutochromeError
+from autochrome.errors import AutochromeError, SettingError
 from autochrome.image import working_size
 from autochrome.pipelines import BlendPipeline, FeedforwardPipeline, SteerablePipeline
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR
@@ -40,8 +40,9 @@ def main() -> int:
 
 
 def models() -> list[str]:
-    """The models that can be loaded here and color by themselves, as the benchmark gives no directions."""
-    return [row.id for row in load_catalog() if row.unavailable_reason() is None and not row.needs_directions]
+    """The models that can be loaded here and color by themselves, without directions, in one pass."""
+    rows = [row for row in load_catalog() if row.unavailable_reason() is None and row.kind != "diffusion"]
+    return [row.id for row in rows if not row.needs_directions]
 
 
 def times(model: str, width: str, height: str, runs: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -127,7 +128,13 @@ def naive_colorize(pipeline: Measured, file: bytes) -> PIL.Image.Image:
 
 
 def _load(model: str) -> Measured:
-    return cast(Measured, load_pipeline(model))
+    pipeline = load_pipeline(model)
+    if not isinstance(pipeline, Measured):
+        raise SettingError(
+            f"{model} does not color in one pass, which the script beside it does; to measure a diffusion model: "
+            "python -m training.benchmarks.diffusion_speed"
+        )
+    return pipeline
 
 
 if __name__ == "__main__":

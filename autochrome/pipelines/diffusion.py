@@ -94,8 +94,10 @@ class DiffusionPipeline(Pipeline):
         self.device = choose_device(device)
         try:
             self.pipe = pipe.to(self.device)
+        except torch.OutOfMemoryError as error:
+            raise UnavailableError(self._no_memory()) from error
         except (RuntimeError, AssertionError) as error:
-            raise UnavailableError(f"the device {device!r} cannot be used here; leave it out, or try 'cpu'") from error
+            raise UnavailableError(f"the device '{device}' cannot be used here; leave it out, or try 'cpu'") from error
         self.size_multiple = vae_factor(pipe.vae.config)
         self.side_px = pipe.unet.config.sample_size * self.size_multiple
         # One by one on the CPU: there a batch is no faster, and a candidate is to the bit what its seed gives alone.
@@ -223,10 +225,7 @@ class DiffusionPipeline(Pipeline):
             else:
                 names = [{"seed": seed, "candidates": 1} for seed in seeds]
                 return [Prediction(ab, light, own) for (ab, light), own in zip(found, names, strict=True)]
-        raise UnavailableError(
-            f"the graphics card has too little memory for {self.model_id}; end other programs that use it, or load the "
-            "model with device='cpu'"
-        ) from failed
+        raise UnavailableError(self._no_memory()) from failed
 
     def _batches(
         self, run: _Run, words: tuple[Tensor, Tensor | None], seeds: Sequence[int], together: int
@@ -289,6 +288,12 @@ class DiffusionPipeline(Pipeline):
         lightness, ab = split_lab(rgb_to_lab((decoded.clone() / 2 + 0.5).clamp(0, 1)))
         return ab.contiguous(), lightness.clamp(0, 100)
 
+    def _no_memory(self) -> str:
+        return (
+            f"the graphics card has too little memory for {self.model_id}; end other programs that use it, or load the "
+            "model with device='cpu'"
+        )
+
     def _preview(self, run: _Run, latents: Tensor) -> PIL.Image.Image:
         """A small picture of what a step takes for the finished latents, made as the result will be."""
         small = run.source.convert("RGB")
@@ -307,7 +312,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     try:
         return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
-        raise UnavailableError(f"the device {device!r} cannot be used here; leave it out, or try 'cpu'") from error
+        raise UnavailableError(f"the device '{device}' cannot be used here; leave it out, or try 'cpu'") from error
 
 
 def choose_dtype(device: torch.device, num_parameters: int) -> torch.dtype:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autochrome.errors import DataError
 from training.benchmarks.recipe_rows import NOT_REACHED, percent
 
 Found = Mapping[str, Any]
@@ -39,9 +40,12 @@ _PARTS = {
 def words_rows(words: Found, models: Sequence[str]) -> list[list[str]]:
     """The prompts of each model in turn, after the baselines; every row's photographs are those with captions.
 
-    Raises KeyError where a model was not measured.
+    Raises KeyError where a model was not measured, DataError where they were measured on different photographs.
     """
     first = words[models[0]]["captions"]
+    for model in models:
+        if words[model]["captions"]["grey"] != first["grey"]:
+            raise DataError(f"{model} and {models[0]} were measured on different photographs; measure both on the same")
     rows = [_prompt_row(first, name, _PROMPTS[name]) for name in ("grey", "tint")]
     for model in models:
         found = words[model]["captions"]

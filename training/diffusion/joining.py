@@ -57,6 +57,14 @@ def join(base: Path, controlnet: Path, output: Path) -> Path:
     return output
 
 
+def forget_origin(folder: Path) -> None:
+    """Take the path that a part was once loaded from out of every `config.json` below a folder."""
+    for path in folder.rglob("config.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if config.pop("_name_or_path", None) is not None:
+            write_json(config, path)
+
+
 def _index(base: Path) -> dict[str, Any]:
     path = base / "model_index.json"
     missing = [part for part in BASE_PARTS if not (base / part).is_dir()]
@@ -80,6 +88,7 @@ def _copy_part(source: Path, target: Path, *, has_weights: bool, settings: tuple
     target.mkdir(parents=True)
     for path in [path for pattern in settings for path in sorted(source.glob(pattern))]:
         shutil.copyfile(path, target / path.name)
+    forget_origin(target)
     if not has_weights:
         return
     # `model.fp16.safetensors` and the like are variants of a file that is there as well.

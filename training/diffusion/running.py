@@ -1,6 +1,7 @@
 """Running the script as a child: its progress passes through, interrupts stop it cleanly, its last words are kept."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from autochrome.errors import Cancelled
 _KEPT_CHUNKS = 400
 _SHOWN_LINES = 12
 _PATIENCE_S = 30.0
+_SCRIPT_EXIT = re.compile(r" (?:returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)\.$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,22 @@ def run(command: Sequence[str]) -> Finished:
         try:
             code = child.wait()
         except KeyboardInterrupt:
-            _stop(child)
+            _stop(child, reader)
             raise Cancelled("stopped; the same command with --resume goes on from the last checkpoint") from None
-        reader.join(timeout=5)
-    return Finished(code if code >= 0 else 128 - code, last_lines(b"".join(chunks).decode("utf-8", "replace")))
+        finally:
+            reader.join(timeout=5)
+            if child.stderr is not None:
+                child.stderr.close()
+    text = b"".join(chunks).decode("utf-8", "replace")
+    return Finished(exit_code(code, text), last_lines(text))
+
+
+def exit_code(code: int, text: str) -> int:
+    """The script's own exit code: `accelerate launch` ends with 1 whatever it was, and says it in its last line."""
+    if found := _SCRIPT_EXIT.findall(text):
+        status, number = found[-1]
+        return int(status) if status else 128 + int(number)
+    return code if code >= 0 else 128 - code
 
 
 def last_lines(text: str) -> list[str]:
@@ -75,20 +89,27 @@ def _pass_on(child: "subprocess.Popen[bytes]", chunks: "deque[bytes]") -> None:
             sys.stderr.write(chunk.decode("utf-8", "replace"))
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
-    """Interrupt the child's group, then end it, then kill it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL if os.name == "posix" else signal.SIGTERM):
+def _stop(child: "subprocess.Popen[bytes]", reader: threading.Thread) -> None:
+    """Interrupt the child's group, then end it, then kill it.
+
+    Everybody in it is gone when nobody holds the other end of the reader's pipe any more: `accelerate launch` itself
+    goes before the script does.
+    """
+    posix = os.name == "posix"
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL) if posix else (signal.SIGTERM,):
         try:
-            if os.name == "posix":
+            if posix:
                 os.killpg(child.pid, number)
             else:
                 child.terminate()
-            child.wait(timeout=_PATIENCE_S)
-            return
+            reader.join(timeout=_PATIENCE_S)
         except ProcessLookupError:
-            return
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # an impatient second Ctrl-C goes one signal further
+            break
+        except KeyboardInterrupt:  # an impatient second Ctrl-C goes one signal further
             continue
+        if not reader.is_alive():
+            break
+    child.wait()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from autochrome.color import rgb_to_lab, split_lab
 from training.parts.config import AutoencoderConfig, PartsConfig
-from training.parts.data import batches, crops
+from training.parts.data import batches, crops, step_generator
 from training.parts.loop import append_log, train
 
 _COARSE_PX = 8
@@ -91,7 +91,8 @@ def train_autoencoder(config: PartsConfig, pictures: Tensor, validation: Tensor,
         rgb = crops(pictures, step, seed=config.seed, batch_size=batch_size, side=side)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
             posterior = model.encode(rgb * 2 - 1).latent_dist
-            decoded = model.decode(posterior.sample()).sample
+            noise = step_generator(config.seed, step)
+            decoded = model.decode(posterior.sample(noise)).sample
         divergence = posterior.kl().float().mean() / posterior.mean[0].numel()
         return {
             **reconstruction_losses(decoded, rgb, part.lightness_weight),

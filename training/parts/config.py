@@ -47,7 +47,7 @@ class TextConfig:
     """Layers of the transformer."""
     num_heads: int = 4
     """Heads of its attention."""
-    batch_size: int = 96
+    batch_size: int = 40
     """Pictures with their captions a step; half as many single words come on top."""
     num_steps: int = 2000
     """Optimizer steps."""
@@ -81,7 +81,7 @@ class PartsConfig:
     """A folder of dataset_builder."""
     output_dir: str
     """Where the parts, checkpoints and logs go; the finished base is its folder `base`."""
-    cache_dir: str = "runs/prepared"
+    cache_dir: str = "runs/cache"
     """Where the small copy of the dataset lies, for all recipes that want the same."""
     stages: list[str] = field(default_factory=lambda: list(STAGES))
     """Which parts to train in this run: autoencoder, text_encoder. The base is written once both are there."""

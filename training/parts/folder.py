@@ -8,6 +8,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from training.diffusion.joining import forget_origin
 from training.parts.config import PartsConfig
 
 _NORM_GROUPS = 16
@@ -67,6 +68,7 @@ def write_base(config: PartsConfig, parts_dir: Path) -> Path:
     partial = target.with_name(f".base.{uuid.uuid4().hex}.tmp")
     try:
         pipeline.save_pretrained(partial)
+        forget_origin(partial)
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
     finally:

@@ -24,6 +24,7 @@ _TEMPERATURE = 0.07
 _SENSE_WEIGHT = 4.0
 _MATCH_WEIGHT = 0.25
 _VALIDATION_BATCH = 128
+"""Pictures among which a caption's own is to be found; fewer where there are fewer."""
 
 
 def build_text_encoder(config: TextConfig, tokenizer: CLIPTokenizer) -> CLIPTextModel:
@@ -80,16 +81,16 @@ class Targets:
 def make_targets(data: Captioned, words: list[str], config: TextConfig, cache: Path) -> Targets:
     """Compute the targets, or read them from `cache` where a run before this one left them."""
     texts = [*data.text, *data.text_color, *words]
-    if cache.is_file():
-        kept = load_file(cache)
-        if len(kept["senses"]) == len(texts):
-            return Targets(texts, kept["senses"].float(), kept["features"].float(), kept["shares"].float())
-    senses = sentence_senses(texts, TextEncoder(Path(config.sentence_encoder)))
-    features = picture_features(data.pictures, Path(config.backbone))
-    shares = color_shares(data.pictures)
-    with replacing(cache) as temporary:
-        save_file({"senses": senses.half(), "features": features.half(), "shares": shares.half()}, temporary)
-    return Targets(texts, senses, features, shares)
+    kept = load_file(cache) if cache.is_file() else {}
+    if len(kept.get("senses", ())) != len(texts):
+        kept = {
+            "senses": sentence_senses(texts, TextEncoder(Path(config.sentence_encoder))).half(),
+            "features": picture_features(data.pictures, Path(config.backbone)).half(),
+            "shares": color_shares(data.pictures).half(),
+        }
+        with replacing(cache) as temporary:
+            save_file(kept, temporary)
+    return Targets(texts, *(kept[name].float() for name in ("senses", "features", "shares")))
 
 
 def text_losses(
@@ -148,7 +149,8 @@ def train_text_encoder(
     def step_losses(step: int) -> dict[str, Tensor]:
         generator = step_generator(config.seed, step)
         rows = torch.randint(targets.num_pictures, (part.batch_size,), generator=generator)
-        extra = torch.randint(len(words), (part.batch_size // 2,), generator=generator) + 2 * targets.num_pictures
+        num_words = part.batch_size // 2 if words else 0
+        extra = torch.randint(max(1, len(words)), (num_words,), generator=generator) + 2 * targets.num_pictures
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
             return text_losses(model, heads, tokenizer, targets, rows, extra)
 
@@ -178,8 +180,9 @@ def measure_text_encoder(
     """The losses on pictures that training never saw, and the cross-entropy of colors without words."""
     totals: dict[str, list[float]] = {}
     words = torch.arange(2 * targets.num_pictures, len(targets.texts))[:_VALIDATION_BATCH]
-    for start in range(0, targets.num_pictures - _VALIDATION_BATCH + 1, _VALIDATION_BATCH):
-        rows = torch.arange(start, start + _VALIDATION_BATCH)
+    size = min(_VALIDATION_BATCH, targets.num_pictures)
+    for start in range(0, targets.num_pictures - size + 1, size):
+        rows = torch.arange(start, start + size)
         for key, value in text_losses(model, heads, tokenizer, targets, rows, words).items():
             totals.setdefault(key, []).append(value.item())
     prior = targets.shares.mean(dim=0).clamp_min(1e-9)

@@ -45,7 +45,7 @@ def listen(pipe: Pipeline, photo: Photo, settings: Mapping[str, Any]) -> Scored:
 def swap(pipe: Pipeline, photo: Photo, settings: Mapping[str, Any]) -> list[Numbers]:
     """How the picture follows each of the eight colors in place of its caption's own; empty if it names not just one.
 
-    In the order of `swaps.COLORS`; the same seed for all.
+    In the order of `swaps.COLOR_NAMES`; the same seed for all.
     """
     caption = colored_caption(photo)
     return [] if caption is None else response(swap_colors(asking(pipe, photo.picture, **settings), caption))

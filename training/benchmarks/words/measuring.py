@@ -8,12 +8,12 @@ import numpy as np
 from tqdm import tqdm
 
 from autochrome.metrics.baselines import BASELINES
+from autochrome.naming.terms import COLOR_NAMES
 from autochrome.pipelines import Pipeline, settings_to_json
 from training.benchmarks.masks import read_masks
 from training.benchmarks.photos import read_photos
 from training.benchmarks.words.listening import listen, place, swap
 from training.benchmarks.words.scoring import Numbers, Scored, mean_with_interval, summarize
-from training.benchmarks.words.swaps import COLORS
 
 MASKS_PATH = Path(__file__).parent.parent / "masks.json"
 _AUTOMATIC = ("truth", *BASELINES, "none")
@@ -65,7 +65,7 @@ def summarize_swaps(swapped: list[list[Numbers]]) -> Result:
             name: round(float(np.mean([changes[index][name] for changes in swapped])), 4)
             for name in ("right_way", "shift")
         }
-        for index, color in enumerate(COLORS)
+        for index, color in enumerate(COLOR_NAMES)
     }
     return found
 

@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autochrome.naming import anchor_of
+from autochrome.naming.terms import COLOR_NAMES
 from training.benchmarks.masks import MarkedPicture, draw_mask
 from training.benchmarks.photos import Photo
 from training.benchmarks.words.asking import Ask
 
-COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-_COLOR_WORD = re.compile(rf"\b(?:(?:light|dark|bright|pale)[ -])?({'|'.join(COLORS)})\b", re.IGNORECASE)
+_COLOR_WORD = re.compile(rf"\b(?:(?:light|dark|bright|pale)[ -])?({'|'.join(COLOR_NAMES)})\b", re.IGNORECASE)
 Numbers = dict[str, float]
 Change = tuple[str, Tensor]
 """A color word, and how a*b* change with it at every place, `(1, 2, h, w)`, Lab units."""
@@ -31,8 +31,8 @@ def with_color(caption: str, color: str) -> str:
 
 def swap_colors(ask: Ask, caption: str) -> list[Change]:
     """How a*b* change when each of the eight colors stands in the caption, against the caption without the word."""
-    neutral, *colored = ask([with_color(caption, color) for color in ("", *COLORS)])
-    return [(color, ab - neutral) for color, ab in zip(COLORS, colored, strict=True)]
+    neutral, *colored = ask([with_color(caption, color) for color in ("", *COLOR_NAMES)])
+    return [(color, ab - neutral) for color, ab in zip(COLOR_NAMES, colored, strict=True)]
 
 
 def response(changes: list[Change]) -> list[Numbers]:

@@ -21,12 +21,13 @@ from autochrome.color import lab_to_gamut, merge_lab, rgb_to_lab
 from autochrome.metrics.ciede2000 import ciede2000_lab
 from autochrome.metrics.colorfulness import colorfulness
 from autochrome.metrics.curve import SATURATIONS
+from autochrome.naming.terms import COLOR_NAMES
 from autochrome.pipelines import Pipeline
 from training.benchmarks.photos import Photo
 from training.benchmarks.words.asking import asking
 from training.benchmarks.words.listening import prompts_of
 from training.benchmarks.words.scoring import mean_with_interval
-from training.benchmarks.words.swaps import COLORS, colored_caption, response, with_color
+from training.benchmarks.words.swaps import colored_caption, response, with_color
 
 WAYS = ("none", "text_color")
 Run = dict[str, Any]
@@ -64,7 +65,7 @@ def _run(pipe: Pipeline, photos: Sequence[Photo], settings: dict[str, Any]) -> R
         for way, ab in zip(WAYS, answers, strict=True):
             scores[way].append(torch.stack([_score(truth, ab * saturation) for saturation in SATURATIONS]))
         if (caption := colored_caption(photo)) is not None:
-            color = COLORS[index % len(COLORS)]
+            color = COLOR_NAMES[index % len(COLOR_NAMES)]
             without, other = ask([with_color(caption, ""), with_color(caption, color)])
             swaps += response([(color, other - without)])
     difference, vividness = torch.stack(beside).mean(dim=0).tolist()
