@@ -7,7 +7,6 @@ import atexit
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -24,8 +23,16 @@ parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
 parent.mkdir(parents=True, exist_ok=True)
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="autochrome-", dir=parent)
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
-if __name__ == "__main__":  # told to stop while it imports what follows: an end like any other
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
+
+
+def leave(*_: object) -> None:
+    """End at once, with success. What an exception would do is not known: some of the imports below swallow it."""
+    shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)  # until it serves
 
 from autochrome.catalog import load_catalog  # noqa: E402
 from autochrome.ui import build_demo, serve  # noqa: E402

@@ -64,7 +64,8 @@ def make_row(model_id: str, source: Path | HubSource, device: str) -> Row:
 def clone(tmp_path: Path) -> Path:
     """The shape of the project, small."""
     root = tmp_path / "clone"
-    for name in ("autochrome/ui", "autochrome/__pycache__", "space_config", "tests", "docs"):
+    folders = ("ui", "weights/mini/tokenizer", "__pycache__")
+    for name in (*(f"autochrome/{folder}" for folder in folders), "space_config", "tests", "docs"):
         (root / name).mkdir(parents=True)
     texts = {
         "app.py": "",
@@ -74,6 +75,7 @@ def clone(tmp_path: Path) -> Path:
         "autochrome/__init__.py": "",
         "autochrome/.hidden.tmp": "",
         "autochrome/ui/page.css": "",
+        "autochrome/weights/mini/tokenizer/merges.txt": "",
         "autochrome/__pycache__/a.cpython-311.pyc": "",
         "space_config/models.yaml": "",
         "docs/p.jpg": "",
@@ -166,7 +168,7 @@ def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_catalog_says_hardware_and_preload(clone: Path) -> None:
-    assert space_needs(load_catalog()) == ("cpu-basic", [])
+    assert space_needs(load_catalog()) == ("cpu-basic", []), "a row that waits for a ControlNet asks for nothing"
     source = HubSource("someone/vivid", "0123456789" * 4)
     catalog = Catalog(
         (make_row("here", clone, "cpu"), make_row("there", source, "accelerator"), make_row("again", source, "cpu"))
@@ -188,6 +190,7 @@ def test_only_what_the_space_needs(clone: Path) -> None:
     assert set(files.contents) == {
         *("LICENSE", "README.md", "app.py", "requirements.txt", "docs/p.jpg"),
         *("autochrome/__init__.py", "autochrome/ui/page.css", "space_config/models.yaml"),
+        "autochrome/weights/mini/tokenizer/merges.txt",
     }
     assert files.sizes["app.py"] == 0
     content = files.contents["README.md"]

@@ -147,7 +147,8 @@ def test_an_autoencoder_begins_with_its_picture_coming_through() -> None:
     model = build_autoencoder(AutoencoderConfig(block_out_channels=[8, 16, 16]), 32)
     feature = torch.rand(1, 16, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert torch.equal(model.encoder.mid_block.resnets[0](feature, None), feature)
+        block = model.encoder.mid_block.resnets[0]
+        torch.testing.assert_close(block(feature, None), feature + block.conv2.bias[:, None, None])
         smaller = model.encoder.down_blocks[1].downsamplers[0](feature)
         larger = model.decoder.up_blocks[0].upsamplers[0](feature)
     torch.testing.assert_close(smaller, torch.nn.functional.avg_pool2d(feature, 2) + offset(model.encoder, 1))

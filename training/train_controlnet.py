@@ -21,7 +21,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin starve a second busy process
 
 from autochrome import load_pipeline
-from autochrome.errors import AutochromeError, Cancelled
+from autochrome.errors import AutochromeError, Cancelled, UnavailableError
 from autochrome.files import replacing
 from autochrome.image import write_png
 from autochrome.pipelines.base import Pipeline
@@ -31,6 +31,7 @@ from training.diffusion.card import GRID_NAME, write_card, write_report
 from training.diffusion.checkpoints import set_broken_aside
 from training.diffusion.joining import join
 from training.diffusion.measuring import measure
+from training.diffusion.options import missing_packages
 from training.diffusion.plan import Plan, make_plan
 from training.diffusion.preparing import prepare
 from training.diffusion.recipe import DiffusionRecipe, describe_fields, load_recipe, recipe_to_yaml
@@ -154,9 +155,14 @@ def main(arguments: list[str] | None = None) -> int:
             f"precision {plan.mixed_precision}",
             flush=True,
         )
-        for warning in plan.warnings:
+        missing = missing_packages([*recipe.arguments, *recipe.launch], script)
+        for warning in plan.warnings + (missing if options.dry_run else []):
             print(f"train_controlnet: warning: {warning}", file=sys.stderr)
-        return 0 if options.dry_run else train(recipe, script, plan)
+        if options.dry_run:
+            return 0
+        if missing:
+            raise UnavailableError("; ".join(missing))
+        return train(recipe, script, plan)
     except Cancelled as error:
         print(f"train_controlnet: {error}", file=sys.stderr)
         return INTERRUPTED

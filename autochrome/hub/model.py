@@ -155,13 +155,14 @@ def is_cached(repo_id: str, commit: str, files: Collection[str] | None = None) -
     """Whether a model's files of that commit are here already, `files` as for `pull_model`; asks nobody."""
     from huggingface_hub import try_to_load_from_cache
 
-    if files is not None:
-        return is_fetched(repo_id, commit, files)
-
     def here(name: str) -> str | None:
         found = try_to_load_from_cache(repo_id, name, revision=commit)
         return found if isinstance(found, str) else None
 
+    if files is None and here(MODEL_INDEX) is not None:
+        files = DIFFUSION_FILES
+    if files is not None:
+        return is_fetched(repo_id, commit, files)
     config = here(CONFIG_NAME)
     if config is None or here(WEIGHTS_NAME) is None:
         return False

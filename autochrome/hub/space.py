@@ -15,22 +15,11 @@ from autochrome.hub.space_head import check_space_head
 REQUIREMENTS = "requirements.txt"
 ROOT_FILES = ("app.py", CARD, REQUIREMENTS, "LICENSE")
 FOLDERS = ("autochrome", "space_config")
-SUFFIXES = (
-    ".py",
-    ".typed",
-    ".html",
-    ".css",
-    ".js",
-    ".svg",
-    ".yaml",
-    ".json",
-    ".md",
-    ".txt",
-    ".safetensors",
-    ".png",
-    ".jpg",
-)
+SUFFIXES = (".py", ".typed", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".md", ".safetensors", ".png", ".jpg")
 """Of files in `FOLDERS`. Whatever else lies there is refused, not left out: the demo may need it, or it is a stray."""
+
+NAMES = ("merges.txt",)
+"""What else may lie there: half of a tokenizer."""
 
 CPU_TORCH = b"""# This Space has no graphics card. Of two builds of one version pip takes the one with "+cpu", which
 # is ten times smaller than PyPI's with its CUDA libraries.
@@ -120,7 +109,7 @@ def _is_wanted(path: Path, root: Path) -> bool:
     inside = path.relative_to(root)
     if not path.is_file() or "__pycache__" in inside.parts or any(part.startswith(".") for part in inside.parts):
         return False
-    if path.suffix not in SUFFIXES or path.is_symlink():
+    if (path.suffix not in SUFFIXES and path.name not in NAMES) or path.is_symlink():
         raise DataError(
             f"'{path}' has no place in the Space; nothing was uploaded. Take it out of {inside.parts[0]}/, or, if the "
             "demo needs it, add its suffix to SUFFIXES in autochrome/hub/space.py"

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 
 import gradio as gr
@@ -25,10 +26,12 @@ def serve(demo: gr.Blocks, limits: Limits = DEFAULT_LIMITS) -> None:
             f"autochrome: port {port} is taken, perhaps by an Autochrome that already runs. Open that one, stop it, or "
             "choose another port: GRADIO_SERVER_PORT=7870 python app.py"
         )
-    signal.signal(signal.SIGTERM, _stop)
     try:
-        demo.launch(**launch_settings(limits))
-    except KeyboardInterrupt:  # while it was starting; later Gradio takes it
+        demo.launch(**launch_settings(limits), prevent_thread_lock=True)
+        signal.signal(signal.SIGTERM, _stop)
+        while not demo.server.should_exit:
+            time.sleep(0.1)
+    except KeyboardInterrupt:
         demo.close(verbose=False)
     except OSError as error:
         if "empty port" not in str(error):
@@ -50,7 +53,7 @@ def is_taken(port: int) -> bool:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """What Ctrl-C does, which Gradio waits for."""
+    """What Ctrl-C does."""
     del number, frame
     raise KeyboardInterrupt
 

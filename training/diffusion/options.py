@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autochrome.errors import DataError, SettingError, UnavailableError
+from autochrome.errors import DataError, SettingError
 
 _TYPES: dict[str, type] = {"int": int, "float": float}
 _NEEDED = {
@@ -85,23 +85,21 @@ def to_command(given: Mapping[str, Any], options: Mapping[str, Option], section:
     return words
 
 
-def require_packages(given: Iterable[str], script: Path) -> None:
-    """Refuse a run for which a package is missing: what the script imports, and what the given options need.
-
-    Raises:
-        UnavailableError: one is missing; the text says how to install it.
-    """
+def missing_packages(given: Iterable[str], script: Path) -> list[str]:
+    """A sentence, with how to install it, for each package that the script imports or a given option needs."""
     wanted = [_NEEDED[name] for name in given if name in _NEEDED]
     for node in _parsed(script).body:
         if isinstance(node, ast.Import):
             wanted += [alias.name.partition(".")[0] for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             wanted.append(node.module.partition(".")[0])
-    for package in dict.fromkeys(wanted):
-        if importlib.util.find_spec(package) is None:
-            # torchvision would else bring a torch of its own choice.
-            how = "pip install --no-deps torchvision" if package == "torchvision" else f"pip install {package}"
-            raise UnavailableError(f"{script.name} needs {package}, which is not installed: {how}")
+    missing = [package for package in dict.fromkeys(wanted) if importlib.util.find_spec(package) is None]
+    return [f"{script.name} needs {package}, which is not installed: {_how_to_install(package)}" for package in missing]
+
+
+def _how_to_install(package: str) -> str:
+    # With its dependencies, torchvision would replace torch by one of its own choice.
+    return f"pip install {'--no-deps ' if package == 'torchvision' else ''}{package}"
 
 
 def _parsed(script: Path) -> ast.Module:

@@ -14,7 +14,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from autochrome.errors import DataError, ModelError, SettingError
 from training.diffusion.checkpoints import list_checkpoints
-from training.diffusion.options import Option, parser_options, require_packages, script_options, to_command
+from training.diffusion.options import Option, parser_options, script_options, to_command
 from training.diffusion.preparing import CAPTIONS_COLUMN, EMPTY, dataset_files, prepared_folder, require_columns
 from training.diffusion.recipe import DiffusionRecipe
 
@@ -60,7 +60,6 @@ def make_plan(recipe: DiffusionRecipe, script: Path, *, resume: bool) -> Plan:
         SettingError: an argument or option that does not exist or does not take its value.
         DataError: dataset, column, base or starting weights are missing, or old checkpoints are in the way.
         ModelError: the starting ControlNet does not fit the base.
-        UnavailableError: a package is missing.
     """
     options = script_options(script)
     arguments = _arguments(recipe, options)
@@ -75,7 +74,6 @@ def make_plan(recipe: DiffusionRecipe, script: Path, *, resume: bool) -> Plan:
         check_fit(Path(recipe.init_from), recipe.copied_base())
     if not resume and list_checkpoints(Path(recipe.output_dir)):
         raise DataError(f"{recipe.output_dir} holds checkpoints; go on from them with --resume, or give another one")
-    require_packages([*recipe.arguments, *recipe.launch], script)
 
     launch = _launch(recipe.launch)
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
@@ -217,9 +215,12 @@ def _launch(given: Mapping[str, Any]) -> dict[str, Any]:
 def _warnings(recipe: DiffusionRecipe, values: Mapping[str, Any], num_steps: int, precision: str) -> list[str]:
     warnings = []
     if num_steps < MIN_STEPS:
+        why = "few, even for fine-tuning"
+        if recipe.script == "controlnet":
+            why = "ControlNets begin to follow their condition after 3,000 to 7,000, whatever the batch"
         warnings.append(
-            f"only {num_steps:,} optimizer steps: ControlNets begin to follow their condition after 3,000 to 7,000, "
-            f"whatever the batch; raise num_train_epochs or max_train_steps, or lower gradient_accumulation_steps"
+            f"only {num_steps:,} optimizer steps: {why}; raise num_train_epochs or max_train_steps, or lower "
+            f"gradient_accumulation_steps"
         )
     without_words = recipe.captions.get(EMPTY, 0) > 0 or float(values.get("proportion_empty_prompts") or 0) > 0
     if recipe.script == "controlnet" and not without_words:

@@ -41,9 +41,7 @@ def run(command: Sequence[str]) -> Finished:
     # A second busy process makes spinning threads several times slower; Python's own buffer would hold lines back.
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1"}
     with _terminable():
-        child = subprocess.Popen(
-            command, stderr=subprocess.PIPE, env=environment, start_new_session=os.name == "posix", bufsize=0
-        )
+        child = _start(command, environment)
         chunks: deque[bytes] = deque(maxlen=_KEPT_CHUNKS)
         reader = threading.Thread(target=_pass_on, args=(child, chunks), daemon=True)
         reader.start()
@@ -75,6 +73,20 @@ def last_lines(text: str) -> list[str]:
         starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
         lines = lines[: starts[-1]] if starts else lines
     return [line for line in lines if line and "it/s" not in line and "s/it" not in line][-_SHOWN_LINES:]
+
+
+def _start(command: Sequence[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the child so that it can be interrupted, even where we cannot: shells let background jobs ignore Ctrl-C."""
+    ignored = _in_main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command, stderr=subprocess.PIPE, env=environment, start_new_session=os.name == "posix", bufsize=0
+        )
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _pass_on(child: "subprocess.Popen[bytes]", chunks: "deque[bytes]") -> None:
@@ -115,7 +127,7 @@ def _stop(child: "subprocess.Popen[bytes]", reader: threading.Thread) -> None:
 @contextmanager
 def _terminable() -> Iterator[None]:
     """SIGTERM acts as Ctrl-C does; only a process's first thread may ask for that."""
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
 
@@ -127,3 +139,7 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

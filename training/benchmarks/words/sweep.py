@@ -100,21 +100,23 @@ def plot_sweep(runs: Sequence[Run], path: Any) -> None:
     scales = sorted({run["settings"]["guidance_scale"] for run in runs})
     figure = Figure(figsize=(4.5 * len(steps) + 1, 4.5), layout="constrained")
     parts = figure.subplots(1, len(steps), sharey=True, squeeze=False)[0]
+    points = [point for run in runs for way in WAYS for point in run[way].values()]
+    lowest, dullest = (min(point[name] for point in points) for name in ("ciede2000_share", "colorfulness_share"))
+    limits = {"xlim": (0, max(1.6, 3 * dullest)), "ylim": (lowest - 0.05, max(1.2, lowest + 0.6))}
     for axes, count in zip(parts, steps, strict=True):
         for run in (run for run in runs if run["settings"]["steps"] == count):
             scale = run["settings"]["guidance_scale"]
             for way, style in zip(WAYS, ("--", "-"), strict=True):
-                points = run[way].values()
                 axes.plot(
-                    [point["colorfulness_share"] for point in points],
-                    [point["ciede2000_share"] for point in points],
+                    [point["colorfulness_share"] for point in run[way].values()],
+                    [point["ciede2000_share"] for point in run[way].values()],
                     f"o{style}",
                     color=f"C{scales.index(scale)}",
                     markersize=3,
                     label=f"guidance {scale:g}, {'no prompt' if way == 'none' else 'color caption'}",
                 )
         axes.axhline(1.0, color="black", linewidth=0.8)
-        axes.set(title=f"{count} steps", xlabel="colorfulness, share of the truth's", xlim=(0, 1.6), ylim=(0.7, 1.5))
+        axes.set(title=f"{count} steps", xlabel="colorfulness, share of the truth's", **limits)
         axes.grid(alpha=0.3)
     parts[0].set_ylabel("CIEDE2000, share of grey's (lower is nearer)")
     parts[-1].legend(fontsize=7)
