@@ -23,7 +23,7 @@ from autochrome.pipelines import DiffusionPipeline, Setting, TextSetting
 from autochrome.pipelines.diffusion import LARGE, MAX_SEED, choose_device, choose_dtype
 
 PHOTO = PIL.Image.fromarray(astronaut()).convert("L").resize((160, 120)).convert("RGB")
-ONE = {"steps": 1}
+ONE: dict[str, Any] = {"steps": 1}
 
 
 @pytest.fixture(scope="module")

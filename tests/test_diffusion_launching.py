@@ -219,7 +219,7 @@ def test_two_processes_may_prepare_at_once(tmp_path: Path) -> None:
         f"print(prepare(Path({str(dataset)!r}), Path({str(tmp_path / 'cache')!r}), size_px=32, captions={CAPTIONS}))"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in "ab"]
-    said = {process.communicate(timeout=60)[0].strip() for process in both}
+    said = {process.communicate(timeout=240)[0].strip() for process in both}
     assert [process.returncode for process in both] == [0, 0]
     assert said == {str(path) for path in (tmp_path / "cache").iterdir()}
     assert len(said) == 1

@@ -23,8 +23,8 @@ Progress = Callable[[float, str], None]
 """Called with the share that is done (0..1) and the name of the step that begins; `gr.Progress` fits."""
 
 Preview = Callable[[int, int, PIL.Image.Image], None]
-"""Called after each step of a model that works in steps: its number from 1, how many there are, and a small picture as
-it is by then, sRGB."""
+"""Called after each step of a model that works in steps (after some, where showing one costs as much as a step): its
+number from 1, how many there are, and a small picture as it is by then, sRGB."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Prediction:
 
     Attributes:
         ab: predicted a*b* in Lab units, `(1, 2, h, w)` float32 on the CPU.
-        lightness: the L* (0..100) that the model saw, `(1, 1, H, W)` float32 on the CPU.
+        lightness: the L* (0..100) that the model saw, or, where it paints a whole picture, that of this; float32 on
+            the CPU, `(1, 1, H, W)`.
         settings: those in which it differs from the run's first candidate.
     """
 
@@ -50,7 +51,8 @@ class ColorizationOutput:
         images: the results, sRGB, of the source's size and mode; as many as candidates were asked for. The first is
             the plain result; each other is rendered whenever it is asked for.
         ab: predicted a*b* in Lab units, `(1, 2, h, w)` float32 on the CPU, at the model's output size.
-        lightness: the L* (0..100) that the model saw, `(1, 1, H, W)` float32 on the CPU, at the working size.
+        lightness: the L* (0..100) that the model saw, or, where it paints a whole picture, that of this; float32 on
+            the CPU, `(1, 1, H, W)`, at the working size.
         source: the picture as read: RGB or RGBA, upright, full size.
         model: id of the model.
         settings: every setting of the run, the defaults written out.

@@ -94,13 +94,16 @@ class DiffusionPipeline(Pipeline):
         self.device = choose_device(device)
         try:
             self.pipe = pipe.to(self.device)
+            for network in (pipe.unet, pipe.controlnet, pipe.vae):
+                network.to(memory_format=torch.channels_last)
         except torch.OutOfMemoryError as error:
             raise UnavailableError(self._no_memory()) from error
         except (RuntimeError, AssertionError) as error:
             raise UnavailableError(f"the device '{device}' cannot be used here; leave it out, or try 'cpu'") from error
         self.size_multiple = vae_factor(pipe.vae.config)
         self.side_px = pipe.unet.config.sample_size * self.size_multiple
-        # One by one on the CPU: there a batch is no faster, and a candidate is to the bit what its seed gives alone.
+        # One by one on the CPU: a batch of six takes 0.7 of the time, but then its candidates differ in the last bits
+        # from what their seeds give alone, and previews come later.
         self.batch_size = MAX_CANDIDATES if self.device.type == "cuda" else 1
         self.preview_every = 4 if sum(weight.numel() for weight in pipe.unet.parameters()) > LARGE else 1
         self._lock = threading.Lock()
