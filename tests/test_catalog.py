@@ -11,7 +11,7 @@ from autochrome import load_pipeline
 from autochrome.catalog import PACKAGE_DIR, BlendSource, ClassicSource, HubSource, load_catalog
 from autochrome.errors import CatalogError, ModelError, UnavailableError
 from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
-from autochrome.pipelines import Setting
+from autochrome.pipelines import DiffusionPipeline, Setting, TextSetting
 
 ROW: dict[str, Any] = {
     "id": "one",
@@ -75,6 +75,16 @@ def test_unknown_model_is_told_the_others() -> None:
         ({"kind": "magic"}, "kind must be one of feedforward, steerable, diffusion, blend, classic, got 'magic'"),
         ({"device": "tpu"}, "device must be one of cpu, accelerator, got 'tpu'"),
         ({"flip_average": "yes"}, "flip_average must be true or false, got 'yes'"),
+        ({"needs_controlnet": "yes"}, "needs_controlnet must be true or false, got 'yes'"),
+        ({"needs_controlnet": True}, "needs_controlnet belongs to diffusion rows, this one is of kind feedforward"),
+        (
+            {"kind": "diffusion", "settings": {"negative_prompt": {"default": 3}}},
+            "catalog row one: negative_prompt must be a text of at most 1,000 characters, got 3",
+        ),
+        (
+            {"kind": "diffusion", "settings": {"prompt": {"default": "red"}}},
+            "settings must be a mapping with some of merge_lightness, saturation, negative_prompt, steps, ",
+        ),
         ({"kind": "classic"}, "source of a classic way must be one of scribbles, segments, got 'weights/one'"),
         ({"kind": "classic", "source": ["scribbles"]}, r"must be one of scribbles, segments, got \['scribbles'\]"),
         (
@@ -154,6 +164,16 @@ def test_rows_that_cannot_be_loaded_stay_visible_with_the_reason(tmp_path: Path)
     assert catalog["one"].to_dict()["reason"].startswith("Its weights are not installed: there is no weights/one/")
     with pytest.raises(UnavailableError, match="model one is not available: Its weights are not installed"):
         catalog.load_pipeline("one")
+
+
+def test_a_diffusion_row_names_its_folder_and_its_negative_prompt(tmp_path: Path) -> None:
+    values = {**ROW, "kind": "diffusion", "settings": {"negative_prompt": {"default": ""}}}
+    row = load_catalog(write(tmp_path, values))["one"]
+    assert row.settings["negative_prompt"] == TextSetting("negative_prompt", "")
+    assert list(row.settings) == list(DiffusionPipeline.SETTINGS)
+    assert row.unavailable_reason() == "Its weights are not installed: there is no weights/one/model_index.json."
+    values["settings"] = {"negative_prompt": {"default": "sepia"}}
+    assert load_catalog(write(tmp_path, values))["one"].to_dict()["settings"]["negative_prompt"]["default"] == "sepia"
 
 
 def test_a_row_of_the_hub_is_pinned(tmp_path: Path) -> None:

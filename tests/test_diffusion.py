@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -19,8 +18,9 @@ from autochrome.color import grey_to_lightness
 from autochrome.errors import Cancelled, ModelError, SettingError, UnavailableError
 from autochrome.image import picture_to_lightness, picture_to_tensor
 from autochrome.models.diffusion import load_diffusion
-from autochrome.pipelines import DiffusionPipeline, Setting, TextSetting
-from autochrome.pipelines.diffusion import LARGE, MAX_SEED, choose_device, choose_dtype
+from autochrome.pipelines import ColorizationOutput, DiffusionPipeline, Setting, TextSetting
+from autochrome.pipelines.diffusion import MAX_SEED
+from autochrome.pipelines.placing import LARGE, choose_device, choose_dtype
 
 PHOTO = PIL.Image.fromarray(astronaut()).convert("L").resize((160, 120)).convert("RGB")
 ONE: dict[str, Any] = {"steps": 1}
@@ -34,6 +34,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pipeline(folder: Path) -> DiffusionPipeline:
     return DiffusionPipeline.from_folder(folder, device="cpu")
+
+
+def all_ab(out: ColorizationOutput) -> list[torch.Tensor]:
+    return [out.ab, *(prediction.ab for prediction in out.others)]
+
+
+def pixels(picture: PIL.Image.Image) -> bytes:
+    return picture.tobytes()
 
 
 @dataclass
@@ -76,10 +84,10 @@ def test_without_the_merge_the_raw_output_shows(pipeline: DiffusionPipeline) -> 
     out = pipeline(PHOTO, **ONE)
     raw = out.render(merge_lightness=False)
     assert raw.size == PHOTO.size
-    found = picture_to_lightness(raw.resize(out.lightness.shape[:1:-1])) - out.lightness
+    found = picture_to_lightness(raw.resize((out.lightness.shape[-1], out.lightness.shape[-2]))) - out.lightness
     assert found.abs().mean() < 6, "it has the light of the decoded latents, not the photograph's"
     assert (picture_to_lightness(raw) - picture_to_lightness(PHOTO)).abs().mean() > 10
-    assert np.array_equal(raw, pipeline(PHOTO, merge_lightness=False, **ONE).images[0])
+    assert pixels(raw) == pixels(pipeline(PHOTO, merge_lightness=False, **ONE).images[0])
     assert picture_to_tensor(out.render(saturation=0)).std(dim=1).max() < 0.01
 
 
@@ -131,8 +139,8 @@ def test_a_seed_gives_the_same_picture_and_candidates_are_seeds(pipeline: Diffus
     assert [prediction.settings for prediction in out.others] == [{"seed": seed, "candidates": 1} for seed in (0, 1)]
     for number, seed in enumerate((MAX_SEED, 0, 1)):
         alone = pipeline(PHOTO, seed=seed, prompt="sky", **ONE)
-        assert torch.equal(alone.ab, [out.ab, *(prediction.ab for prediction in out.others)][number])
-        assert np.array_equal(alone.images[0], out.images[number])
+        assert torch.equal(alone.ab, all_ab(out)[number])
+        assert pixels(alone.images[0]) == pixels(out.images[number])
         assert alone.metadata() == {**out.metadata(candidate=number), "Settings": alone.metadata()["Settings"]}
     assert (out.ab - out.others[0].ab).abs().mean() > 0.1
 
@@ -145,8 +153,8 @@ def test_candidates_can_be_drawn_together(folder: Path) -> None:
         found = together(PHOTO, candidates=4, steps=2, negative_prompt="")
     assert seen.batches == [3, 3, 1, 1]
     wanted = alone(PHOTO, candidates=4, steps=2, negative_prompt="")
-    for ours, theirs in zip((found, *found.others), (wanted, *wanted.others), strict=True):
-        torch.testing.assert_close(ours.ab, theirs.ab, atol=0.05, rtol=0.01)
+    for ours, theirs in zip(all_ab(found), all_ab(wanted), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=0.05, rtol=0.01)
 
 
 def test_where_memory_is_short_they_are_drawn_one_by_one(folder: Path) -> None:
@@ -188,7 +196,7 @@ def test_a_second_pass_only_where_it_changes_something(
 def test_progress_and_previews_come_after_each_step(pipeline: DiffusionPipeline) -> None:
     told: list[tuple[float, str]] = []
     shown: list[tuple[int, int, PIL.Image.Image]] = []
-    photo = PHOTO.resize((1600, 1200)).convert("RGBA")
+    photo = PHOTO.resize((800, 600)).convert("RGBA")
     out = pipeline(
         photo,
         steps=2,
@@ -233,7 +241,7 @@ def test_a_run_can_be_cancelled_between_steps_and_the_next_is_as_ever(pipeline: 
 def test_many_may_ask_at_once(pipeline: DiffusionPipeline) -> None:
     jobs: list[dict[str, Any]] = [
         {"prompt": prompt, "steps": steps, "guidance_scale": scale}
-        for prompt, steps, scale in (("red", 1, 1.0), ("blue", 3, 4.0), ("", 2, 1.0), ("sky", 2, 2.0))
+        for prompt, steps, scale in (("red", 1, 1.0), ("blue", 2, 4.0), ("", 2, 1.0), ("sky", 1, 2.0))
     ] * 2
     wanted = [pipeline(PHOTO, **job).ab for job in jobs[:4]] * 2
     barrier = threading.Barrier(4)

@@ -19,9 +19,9 @@ import yaml
 from PIL import Image
 from small_datasets import COLORS, row, write_dataset
 
-from autochrome.errors import DataError, SettingError, UnavailableError
+from autochrome.errors import DataError, ModelError, SettingError, UnavailableError
 from training.diffusion import scripts
-from training.diffusion.bases import require_reachable
+from training.diffusion.bases import require_reachable, restore_frozen
 from training.diffusion.card import write_card
 from training.diffusion.checkpoints import list_checkpoints, set_broken_aside
 from training.diffusion.measuring import condition_followed, read_samples
@@ -119,6 +119,26 @@ def test_a_command_ends_with_its_own_code(capfd: pytest.CaptureFixture[str]) -> 
     assert (finished.exit_code, finished.last_lines) == (5, ["what went wrong"])
     assert capfd.readouterr().err == "\r50%, 2it/s\nwhat went wrong\n"
     assert run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]).exit_code == 137
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+    bars = ["Steps:  7%|#| 3/40 [00:02<00:30, 2.4it/s, loss=0.3]", "Steps: 10%|#| 4/40 [00:02<00:30, loss=nan, lr=1]"]
+    late = tmp_path / "late"
+    code = "import sys, time\nfor bar in sys.argv[2:]: sys.stderr.write(chr(13) + bar)\ntime.sleep(99)\nopen(sys.argv[1], 'w')"
+    with pytest.raises(ModelError, match=r"the loss became NaN.*a lower arguments.learning_rate, from a checkpoint"):
+        run([sys.executable, "-c", code, str(late), *bars])
+    assert not late.exists()
+
+
+def test_a_trained_base_gets_its_frozen_parts_back(tmp_path: Path) -> None:
+    for folder, content in (("base", b"as it was"), ("trained", b"rounded")):
+        for part in ("vae", "text_encoder", "unet"):
+            (tmp_path / folder / part).mkdir(parents=True)
+            (tmp_path / folder / part / "model.safetensors").write_bytes(content)
+    restore_frozen(tmp_path / "base", tmp_path / "trained")
+    found = {part: (tmp_path / "trained" / part / "model.safetensors").read_bytes() for part in ("vae", "text_encoder")}
+    assert found == {"vae": b"as it was", "text_encoder": b"as it was"}
+    assert (tmp_path / "trained" / "unet" / "model.safetensors").read_bytes() == b"rounded"
 
 
 def test_what_accelerate_adds_to_a_failure_is_left_out() -> None:

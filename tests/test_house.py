@@ -51,11 +51,13 @@ ALLOWED: dict[str, set[str]] = {
     "metric_spaces": {"metrics", "image", "errors"},
     "app": {"ui", "catalog"},
 }
+# Where the parts of a diffusion model are built anew.
+PARTS = {f"training/parts/{name}.py" for name in ("autoencoder", "folder", "text_encoder", "vocabulary")}
 # Which rooms, or files, may import these libraries.
 HOMES: dict[str, set[str]] = {
     "gradio": {"ui", "app", "metric_spaces"},
-    "diffusers": {"models", "autochrome/pipelines/diffusion.py"},
-    "transformers": {"models", "autochrome/pipelines/diffusion.py", "dataset_builder/captions/captioner.py"},
+    "diffusers": {"models", "autochrome/pipelines/diffusion.py", *PARTS},
+    "transformers": {"models", "autochrome/pipelines/diffusion.py", "dataset_builder/captions/captioner.py", *PARTS},
     "datasets": {"dataset_builder", "training", "hub", "metric_spaces"},
     "evaluate": {"metric_spaces"},
 }

@@ -128,7 +128,7 @@ def write(name: str, text: str) -> Callable[[Path], object]:
         (remove("unet/config.json"), r"unet' holds no config.json; it should be the unet of a diffusion model"),
         (write("vae/config.json", "{"), r"vae/config.json' cannot be read as JSON"),
         (write("vae/config.json", "[1]"), r"vae/config.json' must hold a JSON object, got \[1\]"),
-        (remove("tokenizer/vocab.json"), r"tokenizer' holds no vocab.json and merges.txt, which a tokenizer"),
+        (remove("tokenizer/vocab.json"), r"tokenizer' holds neither tokenizer.json nor vocab.json and merges.txt"),
         (write("scheduler/scheduler_config.json", "{}"), "scheduler_config.json' is missing or damaged"),
         (
             write("scheduler/scheduler_config.json", '{"_class_name": "os.system"}'),
@@ -170,4 +170,15 @@ def test_weights_that_are_not_those_of_the_configuration_are_refused(folder: Pat
 def test_a_damaged_tokenizer_is_told(folder: Path) -> None:
     (folder / "tokenizer" / "vocab.json").write_text("{")
     with pytest.raises(ModelError, match=r"the scheduler or tokenizer of .* is damaged"):
+        load_diffusion(folder, None, torch.float32)
+
+
+def test_a_tokenizer_fits_its_text_encoder(folder: Path) -> None:
+    config = folder / "tokenizer" / "tokenizer_config.json"
+    change(config, model_max_length=None)
+    assert load_diffusion(folder, None, torch.float32).tokenizer.model_max_length == 48, "as long as is read"
+    vocabulary = json.loads((folder / "tokenizer" / "vocab.json").read_text())
+    vocabulary |= {f"more{number}": len(vocabulary) + number for number in range(3)}
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary))
+    with pytest.raises(ModelError, match="has 548 tokens, and its text_encoder knows 545; take both from one training"):
         load_diffusion(folder, None, torch.float32)

@@ -26,7 +26,7 @@ from autochrome.files import replacing
 from autochrome.image import write_png
 from autochrome.pipelines.base import Pipeline
 from autochrome.pipelines.diffusion import DiffusionPipeline
-from training.diffusion.bases import require_reachable
+from training.diffusion.bases import require_reachable, restore_frozen
 from training.diffusion.card import GRID_NAME, write_card, write_report
 from training.diffusion.checkpoints import set_broken_aside
 from training.diffusion.joining import join
@@ -82,6 +82,8 @@ def describe(recipe: DiffusionRecipe, script: Path, plan: Plan, seconds: float) 
         "versions": {name: importlib.metadata.version(name) for name in ("diffusers", "transformers", "torch")},
     }
     folders = [output_dir]
+    if recipe.script == "text_to_image" and Path(recipe.copied_base()).is_dir():
+        restore_frozen(Path(recipe.copied_base()), output_dir)
     if recipe.pipeline_dir is not None:
         folders.append(join(Path(recipe.copied_base()), output_dir, Path(recipe.pipeline_dir)))
     if recipe.script == "controlnet" and recipe.evaluation.num_pictures:

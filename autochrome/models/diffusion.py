@@ -78,7 +78,7 @@ def check_diffusion(base: Path, controlnet: Path | None = None) -> None:
     configs = {part: _read_config(folder, part) for part, folder in folders.items()}
     _scheduler_class(base)
     if not any(all((base / "tokenizer" / name).is_file() for name in names) for names in TOKENIZERS):
-        raise ModelError(f"'{base / 'tokenizer'}' holds no vocab.json and merges.txt, which a tokenizer consists of")
+        raise ModelError(f"'{base / 'tokenizer'}' holds neither tokenizer.json nor vocab.json and merges.txt")
     _check_fit(configs, base, folders["controlnet"])
 
 
@@ -126,6 +126,7 @@ def load_diffusion(base: Path, controlnet: Path | None, dtype: torch.dtype) -> A
             tokenizer = transformers.CLIPTokenizer.from_pretrained(base / "tokenizer", local_files_only=True)
         except Exception as error:  # whatever these libraries raise at damaged files
             raise ModelError(f"the scheduler or tokenizer of '{base}' is damaged: {_short(error)}") from error
+        _check_tokenizer(tokenizer, parts["text_encoder"].config, base)
         pipe = diffusers.StableDiffusionControlNetPipeline(
             **parts,
             scheduler=scheduler,
@@ -136,6 +137,20 @@ def load_diffusion(base: Path, controlnet: Path | None, dtype: torch.dtype) -> A
         )
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _check_tokenizer(tokenizer: Any, config: Any, base: Path) -> None:
+    """See that a text encoder knows every token, and set the tokenizer to its length; some say none.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if len(tokenizer) > config.vocab_size:
+        raise ModelError(
+            f"the tokenizer of '{base}' has {len(tokenizer):,} tokens, and its text_encoder knows "
+            f"{config.vocab_size:,}; take both from one training"
+        )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, config.max_position_embeddings)
 
 
 def _load_part(cls: Any, folder: Path, dtype: torch.dtype) -> Any:

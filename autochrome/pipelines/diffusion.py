@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import torch
 from torch import Tensor
 
@@ -28,12 +31,12 @@ from autochrome.pipelines.base import (
 from autochrome.pipelines.candidates import MAX_CANDIDATES
 from autochrome.pipelines.guidance import Guidance
 from autochrome.pipelines.pictures import Picture
+from autochrome.pipelines.placing import LARGE, choose_device, choose_dtype
 from autochrome.pipelines.settings import Setting, TextSetting, settings_notes
 
 MAX_SEED = 2**32 - 1
-LARGE = 100_000_000
-"""Parameters of a U-Net. One with more runs in half precision, and shows itself in every fourth step only: its decoder
-costs about as much as a step."""
+LARGE_EVERY = 4
+"""A large model shows so many steps in one: its decoder costs about as much as a step."""
 
 PREVIEW_SIDE_PX = 384
 RESCALE = 0.7
@@ -50,6 +53,14 @@ class _Run:
     clock: Clock
     report: Progress
     preview: Preview | None
+
+    @cached_property
+    def small(self) -> PIL.Image.Image:
+        """The source for previews: RGB, its longer side at most `PREVIEW_SIDE_PX`."""
+        box = (PREVIEW_SIDE_PX, PREVIEW_SIDE_PX)
+        fits = max(self.source.size) <= PREVIEW_SIDE_PX
+        shrunk = self.source if fits else PIL.ImageOps.contain(self.source, box, PIL.Image.Resampling.BOX)
+        return shrunk.convert("RGB")
 
 
 class DiffusionPipeline(Pipeline):
@@ -101,11 +112,11 @@ class DiffusionPipeline(Pipeline):
         except (RuntimeError, AssertionError) as error:
             raise UnavailableError(f"the device '{device}' cannot be used here; leave it out, or try 'cpu'") from error
         self.size_multiple = vae_factor(pipe.vae.config)
-        self.side_px = pipe.unet.config.sample_size * self.size_multiple
+        self.side_px = int(np.max(pipe.unet.config.sample_size)) * self.size_multiple
         # One by one on the CPU: a batch of six takes 0.7 of the time, but then its candidates differ in the last bits
         # from what their seeds give alone, and previews come later.
         self.batch_size = MAX_CANDIDATES if self.device.type == "cuda" else 1
-        self.preview_every = 4 if sum(weight.numel() for weight in pipe.unet.parameters()) > LARGE else 1
+        self.preview_every = LARGE_EVERY if sum(weight.numel() for weight in pipe.unet.parameters()) > LARGE else 1
         self._lock = threading.Lock()
 
     @classmethod
@@ -299,36 +310,9 @@ class DiffusionPipeline(Pipeline):
 
     def _preview(self, run: _Run, latents: Tensor) -> PIL.Image.Image:
         """A small picture of what a step takes for the finished latents, made as the result will be."""
-        small = run.source.convert("RGB")
-        small.thumbnail((PREVIEW_SIDE_PX, PREVIEW_SIDE_PX), PIL.Image.Resampling.BOX)
         ab, lightness = self._decode(latents)
         look = {name: run.settings[name] for name in ("merge_lightness", "saturation")}
-        return render(small, lightness, ab, **look)
-
-
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """A device by its name; by default "cuda" where there is one, else "cpu".
-
-    Raises:
-        UnavailableError: there is no such device.
-    """
-    try:
-        return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise UnavailableError(f"the device '{device}' cannot be used here; leave it out, or try 'cpu'") from error
-
-
-def choose_dtype(device: torch.device, num_parameters: int) -> torch.dtype:
-    """In what a model computes, by its device and the size of its U-Net.
-
-    A small one in float32: it is quick, and exact. A large one in float16 on a graphics card, and on the CPU in
-    bfloat16 where that has instructions for it (elsewhere it would be emulated, many times slower).
-    """
-    if num_parameters <= LARGE:
-        return torch.float32
-    if device.type != "cpu":
-        return torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+        return render(run.small, lightness, ab, **look)
 
 
 def _cut_notes(cut: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:

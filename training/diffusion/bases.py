@@ -1,5 +1,6 @@
 """Whether a base can be had, asked before hours begin: it may be a folder, or somebody's repository on the Hub."""
 
+import shutil
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,9 @@ from huggingface_hub.errors import (
 )
 
 from autochrome.errors import DataError, UnavailableError
+from autochrome.files import replacing
+
+_FROZEN = ("vae", "text_encoder")
 
 
 def require_reachable(base: str, revision: str | None = None) -> None:
@@ -43,3 +47,12 @@ def require_reachable(base: str, revision: str | None = None) -> None:
             f"the base '{base}' is not on this machine, and the Hub cannot be reached "
             f"({type(error).__name__}): go online once, {instead}"
         ) from error
+
+
+def restore_frozen(base: Path, output_dir: Path) -> None:
+    """Give a trained base its autoencoder and text encoder back as they were: the script saves them in the precision
+    it computed with, which in bf16 is 8 bits."""
+    for part in _FROZEN:
+        for path in (base / part).glob("*.safetensors"):
+            with replacing(output_dir / part / path.name) as temporary:
+                shutil.copyfile(path, temporary)

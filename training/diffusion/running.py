@@ -12,11 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from autochrome.errors import Cancelled
+from autochrome.errors import Cancelled, ModelError
 
 _KEPT_CHUNKS = 400
 _SHOWN_LINES = 12
 _PATIENCE_S = 30.0
+_LOOK_EVERY_S = 0.5
+_NOT_A_NUMBER = re.compile(rb"Steps:[^\r\n]*loss=nan")
+_DIVERGED = (
+    "the loss became NaN, and what follows would be worthless, so the script was stopped; start again with a lower "
+    "arguments.learning_rate, from a checkpoint before that (init_from), or without bf16 or fp16"
+)
 _SCRIPT_EXIT = re.compile(r" (?:returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)\.$", re.MULTILINE)
 
 
@@ -37,6 +43,7 @@ def run(command: Sequence[str]) -> Finished:
 
     Raises:
         Cancelled: we were interrupted (Ctrl-C) or asked to end (SIGTERM); the child has stopped by then.
+        ModelError: the script's progress bar says that the loss is not a number; the child has stopped by then.
     """
     # A second busy process makes spinning threads several times slower; Python's own buffer would hold lines back.
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1"}
@@ -46,7 +53,11 @@ def run(command: Sequence[str]) -> Finished:
         reader = threading.Thread(target=_pass_on, args=(child, chunks), daemon=True)
         reader.start()
         try:
-            code = child.wait()
+            while (code := child.poll()) is None:
+                if chunks and _NOT_A_NUMBER.search(chunks[-1]):  # the example scripts would go on for hours
+                    _stop(child, reader)
+                    raise ModelError(_DIVERGED)
+                reader.join(timeout=_LOOK_EVERY_S)
         except KeyboardInterrupt:
             _stop(child, reader)
             raise Cancelled("stopped; the same command with --resume goes on from the last checkpoint") from None
