@@ -25,7 +25,7 @@ from autochrome.judge.server import HOST, TOKEN_HEADER, make_server
 from autochrome.judge.session import Session
 from autochrome.judge.votes import VoteLog
 
-START_SECONDS = 120
+START_SECONDS = 300
 """Patience with a busy machine."""
 
 Process = subprocess.Popen[str]

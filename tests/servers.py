@@ -13,7 +13,7 @@ from autochrome.catalog import Catalog
 if TYPE_CHECKING:
     from autochrome.ui import Limits
 
-START_SECONDS = 180
+START_SECONDS = 600
 """Patience with a busy machine; on an idle one the demo answers after about 5."""
 
 END_SECONDS = 60

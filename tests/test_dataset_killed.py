@@ -15,7 +15,7 @@ from dataset_files import encoded, fingerprint, folder_source, make_config, phot
 from dataset_builder.build import build
 
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 120
+PATIENCE_S = 300
 """Far more than any step takes, even on a busy machine: the tests end, whatever hangs."""
 
 

@@ -27,7 +27,7 @@ from autochrome.pipelines import FeedforwardPipeline
 
 ROOT = Path(__file__).parent.parent
 REPO = "user/autochrome"
-START_SECONDS = 180
+START_SECONDS = 600
 """Patience with a busy machine; on an idle one the demo answers after about 5."""
 HEAD: dict[str, Any] = {
     "title": "Autochrome",
@@ -138,7 +138,7 @@ def first_page(url: str, process: "subprocess.Popen[bytes]", log: Path) -> str:
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            return httpx.get(url, timeout=30, trust_env=False).raise_for_status().text
+            return httpx.get(url, timeout=START_SECONDS, trust_env=False).raise_for_status().text
         except httpx.TransportError:
             time.sleep(0.2)
     raise AssertionError(f"no page within {START_SECONDS} s: {log.read_text()}")

@@ -1,8 +1,6 @@
 """Training with directions: captions find their pictures, a killed run goes on, the finished model takes directions."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -83,7 +81,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(folder: Path) -> None:
     deadline = time.monotonic() + 300
     while process.poll() is None and not list_checkpoints(runs / "killed") and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     output, _ = process.communicate()
     for late in list_checkpoints(runs / "killed"):
         if late.name == "checkpoint-3":  # the kill came late: go back

@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "ui": {"catalog", "inputs", "naming", "pipelines", "metrics", "image", "color", "files", "errors"},
     "autochrome": {"catalog", "pipelines", "errors"},
     "training": {
-        *("autochrome", "catalog", "pipelines", "models", "evaluation", "inputs", "naming", "recipes"),
+        *("autochrome", "catalog", "hub", "pipelines", "models", "evaluation", "inputs", "naming", "recipes"),
         *("metrics", "image", "color", "files", "errors"),
     },
     "dataset_builder": {"hub", "inputs", "naming", "recipes", "metrics", "image", "color", "files", "errors"},
@@ -56,8 +56,8 @@ PARTS = {f"training/parts/{name}.py" for name in ("autoencoder", "folder", "text
 # Which rooms, or files, may import these libraries.
 HOMES: dict[str, set[str]] = {
     "gradio": {"ui", "app", "metric_spaces"},
-    "diffusers": {"models", "autochrome/pipelines/diffusion.py", *PARTS},
-    "transformers": {"models", "autochrome/pipelines/diffusion.py", "dataset_builder/captions/captioner.py", *PARTS},
+    "diffusers": {"models", *PARTS},
+    "transformers": {"models", "dataset_builder/captions/captioner.py", *PARTS},
     "datasets": {"dataset_builder", "training", "hub", "metric_spaces"},
     "evaluate": {"metric_spaces"},
 }

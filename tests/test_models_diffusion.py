@@ -99,6 +99,13 @@ def test_a_base_and_a_controlnet_may_lie_apart(tmp_path: Path) -> None:
             {"_class_name": "Evil"},
             "unet' holds a Evil; as the unet of a diffusion model a UNet2DConditionModel",
         ),
+        ("unet", {"sample_size": None}, r"unet.config.json' has no sample_size: the side of the latents in training"),
+        (
+            "vae",
+            {"block_out_channels": 3},
+            r"a config.json of .* is damaged \(TypeError.*; copy or fetch it again",
+        ),
+        ("controlnet", {"conditioning_embedding_out_channels": 4}, r"a config.json of .* is damaged \(TypeError"),
         ("text_encoder", {"architectures": None}, "holds a None; as the text_encoder of a diffusion model a CLIPTextM"),
     ],
 )

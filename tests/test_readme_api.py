@@ -32,7 +32,7 @@ from autochrome.image import picture_to_lightness
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = "http://127.0.0.1:7860"
-START_SECONDS = 180
+START_SECONDS = 600
 """Patience with a busy machine; on an idle one the demo answers after about 5."""
 
 
@@ -65,7 +65,7 @@ def started(files: Path) -> Iterator[Running]:
         while time.monotonic() < deadline:
             assert process.poll() is None, process.stdout.read() if process.stdout else ""
             try:
-                httpx.get(f"{url}/config", timeout=30).raise_for_status()
+                httpx.get(f"{url}/config", timeout=START_SECONDS).raise_for_status()
                 break
             except httpx.TransportError:
                 time.sleep(0.2)

@@ -18,6 +18,7 @@ from small_datasets import write_dataset
 from tiny_diffusion import make_base, make_controlnet
 
 from autochrome.errors import AutochromeError, DataError, ModelError, SettingError
+from autochrome.hub.model import model_files
 from training.diffusion.joining import join
 from training.diffusion.joining import main as join_main
 from training.diffusion.options import script_options
@@ -146,7 +147,9 @@ def _check_what_is_left(folder: Path) -> None:
         assert "base_model" not in head  # a folder of ours means nothing on the Hub
         assert head["model-index"][0]["results"][0]["metrics"][0]["value"] == measured["ciede2000"]["no_prompt"]
         assert "## Is the condition followed?" in text
-        assert (folder / name / "validation.png").is_file()
+        assert str(folder) not in text
+    assert (folder / "run" / "validation.png").is_file()
+    assert {"README.md", "model_index.json"} < set(model_files(folder / "pipeline"))  # it could be pushed as it is
     index = json.loads((folder / "pipeline" / "model_index.json").read_text(encoding="utf-8"))
     assert index["_class_name"] == "StableDiffusionControlNetPipeline"
 
@@ -204,7 +207,7 @@ def test_a_missing_package_stops_a_run_and_is_told_by_a_dry_one(
         (["arguments.seed=true"], SettingError, r"arguments.seed takes a value, not a flag; got True"),
         (["arguments.seed=[1,2]"], SettingError, r"arguments.seed takes one value; got \[1, 2\]"),
         (["arguments.output_dir=x"], SettingError, r"arguments.output_dir is set by the launcher; use output_dir"),
-        (["arguments.push_to_hub=true"], SettingError, r"use `autochrome push-model OUTPUT_DIR REPO_ID` afterwards"),
+        (["arguments.push_to_hub=true"], SettingError, r"use `autochrome push-model FOLDER REPO_ID` afterwards"),
         (["arguments.caption_column=text"], SettingError, r"set by the launcher while prepare is true; use captions"),
         (["arguments.max_train_samples=11"], SettingError, r"max_train_samples is 11, but '.*' has 10 training"),
         (["launch.num_proceses=2"], SettingError, r"launch.num_proceses: no such option; did you mean num_processes"),
@@ -213,6 +216,14 @@ def test_a_missing_package_stops_a_run_and_is_told_by_a_dry_one(
         (["arguments.conditioning_image_column=grey"], DataError, r"has no column grey; it has: image, conditioning"),
         (["arguments.pretrained_model_name_or_path=./no"], DataError, r"no base at './no'; arguments.pretrained_model"),
         (["init_from=./no"], DataError, r"no ControlNet in 'no': config.json is missing"),
+        (["arguments.train_batch_size=0"], SettingError, r"arguments.train_batch_size must be at least 1, got 0"),
+        (["launch.num_processes=two"], SettingError, r"launch.num_processes must be of type int; got 'two'"),
+        (["pipeline_dir=tests"], DataError, r"'tests' holds no pipeline with a ControlNet, and one would replace it"),
+        (
+            ["arguments.pretrained_model_name_or_path=owner/name"],
+            SettingError,
+            r"pipeline_dir needs a base that is a folder here, and 'owner/name' is none; fetch it, or set pipeline_dir",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(
@@ -232,7 +243,9 @@ def test_what_cannot_run_is_refused_before_anything_starts(
         ({"prepare": False}, r"captions are mixed in the prepared copy only: set prepare=true, or drop captions"),
         ({"arguments": {"resolution": 64}}, r"arguments.pretrained_model_name_or_path is missing"),
         ({"script": "text_to_image"}, r"pipeline_dir is for script 'controlnet'"),
-        ({"evaluation": {"steps": 0}}, r"evaluation needs num_pictures of at least 0 and steps of at least 1"),
+        ({"evaluation": {"steps": 0}}, r"steps must be an integer from 1 to 100, got 0"),
+        ({"evaluation": {"guidance_scale": 0.5}}, r"guidance_scale must be a number from 1.0 to 20.0, got 0.5"),
+        ({"evaluation": {"num_pictures": 1}}, r"evaluation.num_pictures must be 0 or at least 2, got 1"),
         ({"arguments": {"pretrained_model_name_or_path": "x", "resolution": 65}}, r"must be a multiple of 8, got 65"),
         ({"epochs": 3}, r"Key 'epochs' not in 'DiffusionRecipe'"),
     ],
@@ -271,7 +284,7 @@ def test_training_starts_from_a_controlnet_that_fits(recipe_file: Path, rooms: P
     other = shutil.copytree(rooms / "controlnet", tmp_path / "other")
     config = json.loads((other / "config.json").read_text(encoding="utf-8"))
     (other / "config.json").write_text(json.dumps(config | {"cross_attention_dim": 99}), encoding="utf-8")
-    with pytest.raises(ModelError, match=r"does not fit the base .* its cross_attention_dim is 99, the U-Net's 16"):
+    with pytest.raises(ModelError, match=r"does not fit the base .* its cross_attention_dim is 99, and 16 is needed"):
         plan_of(recipe_file, f"init_from={other}")
 
 
@@ -315,15 +328,22 @@ def test_joined_parts_are_a_pipeline_in_float16(rooms: Path, tmp_path: Path) -> 
 def test_parts_that_cannot_be_joined_are_refused(
     rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(DataError, match=r"is no base: scheduler, tokenizer, .*, model_index.json is missing"):
+    with pytest.raises(ModelError, match=r"holds no model_index.json; a diffusion model is a folder as"):
         join(tmp_path, rooms / "controlnet", tmp_path / "out")
+    with pytest.raises(DataError, match="holds no pipeline with a ControlNet, and one would replace it; name another"):
+        join(rooms / "base", rooms / "controlnet", rooms / "base")
+    damaged = shutil.copytree(rooms / "base", tmp_path / "damaged")
+    (damaged / "model_index.json").write_text('{"vae": 1', encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model_index.json' is damaged .*; copy or train the base again"):
+        join(damaged, rooms / "controlnet", tmp_path / "out")
+    shutil.rmtree(damaged)
     weights = tmp_path / "weights"
     shutil.copytree(rooms / "controlnet", weights)
     (weights / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="is damaged"):
         join(rooms / "base", weights, tmp_path / "out")
     (weights / "diffusion_pytorch_model.safetensors").unlink()
-    with pytest.raises(DataError, match=r"has no .safetensors; save the model with safe_serialization"):
+    with pytest.raises(ModelError, match=r"holds no diffusion_pytorch_model.safetensors; weights are loaded from safe"):
         join(rooms / "base", weights, tmp_path / "out")
     assert join_main([str(rooms / "base"), str(weights), str(tmp_path / "out")]) == 2
     assert "joining: error: " in capsys.readouterr().err

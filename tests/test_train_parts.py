@@ -19,12 +19,15 @@ from PIL import Image
 from tiny_text_encoder import write_text_encoder
 
 from autochrome.color import rgb_to_lab
+from autochrome.errors import ModelError
 from autochrome.models.bins import NUM_BINS, bin_centers
 from training.checkpoint import list_checkpoints
 from training.parts.autoencoder import build_autoencoder, reconstruction_losses
 from training.parts.config import AutoencoderConfig, load_parts_config
-from training.parts.data import crops
+from training.parts.data import Captioned, crops
+from training.parts.loop import train
 from training.parts.targets import color_shares
+from training.parts.text_encoder import make_targets
 from training.parts.vocabulary import learn_tokenizer
 from training.train_parts import main
 
@@ -109,14 +112,14 @@ def vae_scale(output: Path) -> float:
     ],
 )
 def test_what_cannot_be(recipe: Path, override: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(recipe), "output_dir=" + str(recipe.with_name("none")), override]) == 1
+    assert main([str(recipe), "output_dir=" + str(recipe.with_name("none")), override]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not recipe.with_name("none").exists()
 
 
 def test_a_finished_folder_is_not_overwritten(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "something").touch()
-    assert main([str(recipe), f"output_dir={tmp_path}"]) == 1
+    assert main([str(recipe), f"output_dir={tmp_path}"]) == 2
     assert "is not empty; go on with --resume" in capsys.readouterr().err
 
 
@@ -124,6 +127,40 @@ def test_a_dry_run_trains_nothing(recipe: Path, tmp_path: Path, capsys: pytest.C
     assert main([str(recipe), f"output_dir={tmp_path / 'new'}", "--dry-run"]) == 0
     assert "crop_px=16" in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(1, 1)
+
+    def losses(step: int) -> dict[str, torch.Tensor]:
+        return {"ab": layer.weight.sum() * (float("nan") if step == 1 else 1.0)}
+
+    with pytest.raises(ModelError, match=r"the loss of the autoencoder is nan at step 2; go on with --resume from"):
+        train(
+            "autoencoder",
+            tmp_path,
+            {"layer": layer},
+            losses,
+            num_steps=4,
+            learning_rate=0.1,
+            checkpoint_every=9,
+            resume=False,
+            recipe="",
+        )
+
+
+def test_targets_are_kept_for_the_same_texts_only(recipe: Path, tmp_path: Path) -> None:
+    config = load_parts_config(recipe, []).text
+    pictures = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    data = Captioned(pictures, ["a dog", ""], ["a brown dog", "Mainly green."])
+    cache = tmp_path / "targets.safetensors"
+    first = make_targets(data, ["sky"], config, cache)
+    written = cache.stat().st_mtime_ns
+    assert torch.equal(make_targets(data, ["sky"], config, cache).senses, first.senses)
+    assert cache.stat().st_mtime_ns == written
+    other = make_targets(data, ["sea"], config, cache)
+    assert cache.stat().st_mtime_ns != written
+    assert other.texts[-1] == "sea"
 
 
 def test_the_shipped_recipe_is_one() -> None:

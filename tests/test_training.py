@@ -5,7 +5,6 @@ import math
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -115,7 +114,7 @@ def _kill_in_the_last_stage(process: subprocess.Popen[str], runs: Path) -> None:
         if newest is not None:
             break
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     output, _ = process.communicate()
     shutil.rmtree(runs / "killed" / "checkpoint-32", ignore_errors=True)  # the kill came late: go back
     for stage, steps in STAGES.items():
@@ -125,9 +124,9 @@ def _kill_in_the_last_stage(process: subprocess.Popen[str], runs: Path) -> None:
 def test_resume_after_a_kill_gives_the_same_weights(recipe: Path) -> None:
     """From each stage: every network, both optimizers, the scores of the snapshots and the choice are the same."""
     runs = recipe.parent / "runs"
-    whole, killed = _run(recipe, "name=whole"), _run(recipe, "name=killed")
-    _kill_in_the_last_stage(killed, runs)
-    output, _ = whole.communicate(timeout=300)
+    with _run(recipe, "name=whole") as whole, _run(recipe, "name=killed") as killed:  # the photographs decoded by both
+        _kill_in_the_last_stage(killed, runs)
+        output, _ = whole.communicate(timeout=300)
     assert whole.returncode == 0, output
     assert "->" in output, "no table of snapshots"
     for stage in STAGES:

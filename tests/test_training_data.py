@@ -20,6 +20,7 @@ from training.augment import Augmentation
 from training.data import (
     Crops,
     PhotoStore,
+    _decode,
     centre_square,
     open_photos,
     split_photos,
@@ -93,6 +94,15 @@ def test_photographs_are_decoded_once_and_bad_ones_listed(
     unzipped = open_photos([str(folder)], tmp_path / "cache", side_px=24)
     assert unzipped.names == store.names
     assert torch.equal(unzipped.photo(39), store.photo(39))
+
+
+def test_two_runs_may_decode_at_once(photos: Path, tmp_path: Path) -> None:
+    """The slower one finds the folder there, and leaves nothing."""
+    store = open_photos([str(photos)], tmp_path, side_px=24)
+    (cache,) = tmp_path.iterdir()
+    _decode([str(photos)], cache, 24, PhotoFilters(), False)
+    assert list(tmp_path.iterdir()) == [cache]
+    assert torch.equal(open_photos([str(photos)], tmp_path, side_px=24).photo(7), store.photo(7))
 
 
 def test_a_cache_of_before_filters_is_still_found(photos: Path, tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
 from autochrome.naming import anchor_of
 from autochrome.naming.terms import COLOR_NAMES
 from training.benchmarks import diffusion_words
-from training.benchmarks.masks import MarkedPicture, read_masks
+from training.benchmarks.masks import MASKS_PATH, MarkedPicture, read_masks
 from training.benchmarks.photos import Photo, read_photos
 from training.benchmarks.words.asking import asking, require_prompt
 from training.benchmarks.words.listening import prompts_of
-from training.benchmarks.words.measuring import MASKS_PATH, summarize_swaps
+from training.benchmarks.words.measuring import summarize_swaps
 from training.benchmarks.words.scoring import Judge, Scored, mean_with_interval, summarize
 from training.benchmarks.words.swaps import colored_caption, in_place, response, swap_colors, with_color
 

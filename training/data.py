@@ -265,7 +265,12 @@ def _decode(sources: Sequence[str], folder: Path, side_px: int, filters: PhotoFi
     partial.mkdir(parents=True)
     try:
         _decode_into(partial, sources, side_px, filters, with_captions)
-        partial.replace(folder)
+        try:
+            partial.replace(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            # Another run was faster; its pictures are the same.
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

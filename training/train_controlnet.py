@@ -5,7 +5,7 @@
 A launcher, no trainer: it finds the script that fits the installed diffusers, looks at everything that the recipe says,
 prepares the dataset, runs the script with `accelerate launch`, then measures and describes what came out. Writes
 `OUTPUT_DIR`: the script's `checkpoint-{step}/`, logs and result, `recipe.yaml`, `report.json`, a model card, and for a
-ControlNet `validation.png`; and `PIPELINE_DIR`, base and ControlNet in one folder, float16.
+ControlNet `validation.png`; and `PIPELINE_DIR`, base and ControlNet in one folder, float16, with a card of its own.
 """
 
 import argparse
@@ -22,12 +22,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads tha
 
 from autochrome import load_pipeline
 from autochrome.errors import AutochromeError, Cancelled, UnavailableError
-from autochrome.files import replacing
+from autochrome.files import replacing, write_json
 from autochrome.image import write_png
 from autochrome.pipelines.base import Pipeline
 from autochrome.pipelines.diffusion import DiffusionPipeline
+from autochrome.pipelines.placing import choose_device
 from training.diffusion.bases import require_reachable, restore_frozen
-from training.diffusion.card import GRID_NAME, write_card, write_report
+from training.diffusion.card import write_card
 from training.diffusion.checkpoints import set_broken_aside
 from training.diffusion.joining import join
 from training.diffusion.measuring import measure
@@ -89,10 +90,10 @@ def describe(recipe: DiffusionRecipe, script: Path, plan: Plan, seconds: float) 
     if recipe.script == "controlnet" and recipe.evaluation.num_pictures:
         measures = measure(open_pipeline(recipe), Path(recipe.dataset_dir), recipe.evaluation)
         report["measured"] = measures.values
-        for folder in folders:
-            write_png(measures.grid, folder / GRID_NAME)
+        # Not into the pipeline's folder, which may be published: the pictures are the dataset's.
+        write_png(measures.grid, output_dir / "validation.png")
         print_measures(measures.values)
-    write_report(report, output_dir)
+    write_json(report, output_dir / "report.json")
     for folder in folders:
         write_card(recipe, report, folder)
     print(f"finished: {', '.join(map(str, folders))}")
@@ -104,7 +105,10 @@ def open_pipeline(recipe: DiffusionRecipe) -> Pipeline:
         return DiffusionPipeline.from_folder(Path(recipe.pipeline_dir))
     if Path(recipe.copied_base()).is_dir():
         return DiffusionPipeline.from_folder(Path(recipe.copied_base()), controlnet=Path(recipe.output_dir))
-    return load_pipeline("controlnet-sd15", controlnet=recipe.output_dir, base=recipe.copied_base())
+    revision = recipe.arguments.get("revision")
+    base = f"{recipe.copied_base()}@{revision}" if revision else recipe.copied_base()
+    # With a device, for a small base may have been trained without a GPU.
+    return load_pipeline("controlnet-sd15", controlnet=recipe.output_dir, base=base, device=str(choose_device(None)))
 
 
 def print_measures(values: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ CAPTIONS = {"text": 1, "text_color": 2, "empty": 1}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Command-line entry; exit code 2 for anything wrong, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m training.train_parts", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("config", type=Path, help="a recipe, see training/configs/diffusion-parts.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="entries of the recipe to change")
@@ -29,10 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run(load_parts_config(options.config, options.overrides), resume=options.resume, dry_run=options.dry_run)
     except AutochromeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        print(f"train_parts: error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("stopped; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
+        print("train_parts: stopped; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 

@@ -76,10 +76,17 @@ def check_diffusion(base: Path, controlnet: Path | None = None) -> None:
             "it: load_pipeline('controlnet-sd15', base=..., controlnet=...)"
         )
     configs = {part: _read_config(folder, part) for part, folder in folders.items()}
+    if not configs["unet"].get("sample_size"):
+        raise ModelError(f"'{folders['unet'] / 'config.json'}' has no sample_size: the side of the latents in training")
     _scheduler_class(base)
     if not any(all((base / "tokenizer" / name).is_file() for name in names) for names in TOKENIZERS):
         raise ModelError(f"'{base / 'tokenizer'}' holds neither tokenizer.json nor vocab.json and merges.txt")
-    _check_fit(configs, base, folders["controlnet"])
+    try:
+        _check_fit(configs, base, folders["controlnet"])
+    except (LookupError, TypeError) as error:  # a number is absent, or no number
+        raise ModelError(
+            f"a config.json of '{base}' or '{folders['controlnet']}' is damaged ({error!r}); copy or fetch it again"
+        ) from error
 
 
 def part_folders(base: Path, controlnet: Path | None = None) -> dict[str, Path]:

@@ -40,7 +40,8 @@ def add_endpoints(studio: Studio) -> None:
         """Color a black-and-white photograph.
 
         The result is a lossless PNG of the size of the picture. A setting that the model has no use for is refused;
-        /models lists those that each model takes. None and an empty text mean "not given".
+        /models lists those that each model takes. None means "not given"; so does an empty text, but for a negative
+        prompt that a model has by default: then there is none.
 
         Args:
             image: The photograph: JPEG, PNG, TIFF, WebP, BMP or GIF.

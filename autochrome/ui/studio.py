@@ -175,7 +175,7 @@ class Studio:
         Args:
             photograph: the uploaded file; its name becomes the result's.
             model: catalog id; empty or None for the default.
-            settings: by name; None or an empty text means "not given", the model refuses those it has no use for.
+            settings: by name, as a pipeline's `check_settings` takes them; the model refuses those it has no use for.
             reference: the same picture in color, for the measures.
             progress, preview: see `run`.
 

@@ -16,6 +16,7 @@ import PIL.ImageDraw
 
 from autochrome.errors import DataError
 
+MASKS_PATH = Path(__file__).with_name("masks.json")
 Polygon = tuple[tuple[float, float], ...]
 _DRAWN_LARGER = 4
 

@@ -3,19 +3,12 @@
 import shutil
 from pathlib import Path
 
-import httpx
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
-from autochrome.errors import DataError, UnavailableError
+from autochrome.errors import UnavailableError
 from autochrome.files import replacing
+from autochrome.hub.access import explained, read_token
+from autochrome.models.diffusion import MODEL_INDEX
 
 _FROZEN = ("vae", "text_encoder")
 
@@ -24,28 +17,19 @@ def require_reachable(base: str, revision: str | None = None) -> None:
     """Refuse a base on the Hub that cannot be loaded; a folder has been looked at before.
 
     Raises:
-        DataError: the Hub has no such repository or revision.
-        UnavailableError: its license has to be accepted first, or the Hub cannot be reached.
+        UnavailableError: there is no such repository or revision, its license has to be accepted first, or the Hub
+            cannot be reached and it was not fetched before.
     """
-    if Path(base).expanduser().is_dir():
+    if Path(base).is_dir():
         return
-    instead = "or give another base or a folder: arguments.pretrained_model_name_or_path=FOLDER"
+    token = read_token()
     try:
-        hf_hub_download(base, "model_index.json", revision=revision)
-    except GatedRepoError as error:
+        with explained(base, token, writing=False):
+            hf_hub_download(base, MODEL_INDEX, revision=revision, token=token)  # None: a saved one, as the script does
+    except UnavailableError as error:
         raise UnavailableError(
-            f"the base '{base}' is gated: accept its license on https://huggingface.co/{base} and set HF_TOKEN, "
-            f"{instead}"
-        ) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise DataError(
-            f"the Hub has no base '{base}'{f' of revision {revision}' if revision else ''}, or it was removed or is "
-            f"private: set HF_TOKEN, {instead}"
-        ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise UnavailableError(
-            f"the base '{base}' is not on this machine, and the Hub cannot be reached "
-            f"({type(error).__name__}): go online once, {instead}"
+            f"the base '{base}' is no folder here, and the Hub does not give it: {error}. It can be another one, or a "
+            "folder: arguments.pretrained_model_name_or_path=FOLDER"
         ) from error
 
 

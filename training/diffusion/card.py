@@ -1,4 +1,4 @@
-"""The model card and report of a finished run, in place of the script's card: it has one license for everything."""
+"""The model card of a finished run, in place of the script's card: it has one license for everything."""
 
 import re
 from collections.abc import Mapping
@@ -7,13 +7,10 @@ from typing import Any
 
 import yaml
 
-from autochrome.files import replacing, write_json
+from autochrome.files import replacing
 from training.diffusion.recipe import DiffusionRecipe
 
-REPORT_NAME = "report.json"
 CARD_NAME = "README.md"
-GRID_NAME = "validation.png"
-_GRID_TEXT = "Grey, without words, with words, the truth"
 _KINDS = {
     "controlnet": (
         "A ControlNet for Stable Diffusion pipelines: given a grey picture (its L*), it makes them draw that picture "
@@ -21,15 +18,6 @@ _KINDS = {
     ),
     "text_to_image": "A text-to-image base, to train a colorizing ControlNet on; by itself it colors nothing.",
 }
-
-
-def write_report(report: Mapping[str, Any], folder: Path) -> None:
-    """Write `report.json`.
-
-    Raises:
-        DataError: it cannot be written.
-    """
-    write_json(dict(report), folder / REPORT_NAME)
 
 
 def write_card(recipe: DiffusionRecipe, report: Mapping[str, Any], folder: Path) -> None:
@@ -85,14 +73,15 @@ def _body(recipe: DiffusionRecipe, report: Mapping[str, Any], name: str) -> str:
     parts = [f"# {name}", _KINDS[recipe.script]]
     measured = report.get("measured")
     if measured:
-        parts += [
-            _condition(measured),
-            _colors(measured),
-            f"![{_GRID_TEXT}]({GRID_NAME})",
-        ]
+        parts += [_condition(measured), _colors(measured)]
     parts += ["## How it was trained", _training(recipe, report)]
     parts += [f"**License:** {recipe.license}, for these weights; the pictures keep their own.", ""]
     return "\n\n".join(parts)
+
+
+def _shown(model: str) -> str:
+    """A model as others may see it: of a folder its name, for the rest of the path is this machine's."""
+    return Path(model).resolve().name if Path(model).exists() else model
 
 
 def _condition(measured: Mapping[str, Any]) -> str:
@@ -128,8 +117,8 @@ def _training(recipe: DiffusionRecipe, report: Mapping[str, Any]) -> str:
     words = ", ".join(f"{key} {share}" for key, share in recipe.captions.items() if share)
     return "\n".join(
         [
-            f"- diffusers' `{script['name']}` ({script['origin']}), base `{recipe.copied_base()}`"
-            + (f", from `{recipe.init_from}`" if recipe.init_from else ""),
+            f"- diffusers' `{script['name']}` ({script['origin']}), base `{_shown(recipe.copied_base())}`"
+            + (f", from `{_shown(recipe.init_from)}`" if recipe.init_from else ""),
             f"- dataset `{recipe.dataset_id or dataset['name']}`: {dataset['num_pictures']:,} training pictures"
             + (f"; captions drawn as {words}" if words else ""),
             f"- {report['num_steps']:,} optimizer steps of {report['batch_size']} pictures, "

@@ -7,7 +7,6 @@ import argparse
 import json
 import shutil
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from autochrome.errors import AutochromeError, DataError, ModelError
-from autochrome.files import write_json
-from training.diffusion.plan import BASE_PARTS, check_fit
+from autochrome.files import replacing_folder, write_json
+from autochrome.models.diffusion import CONTROLNET, MODEL_INDEX, WEIGHTS, check_diffusion
 
-_NETWORKS = ("text_encoder", "vae", "unet")
+BASE_PARTS = ("scheduler", "tokenizer", "text_encoder", "vae", "unet")
 _SETTINGS = ("*.json", "*.txt")
 _ABSENT = [None, None]
 
@@ -32,29 +31,29 @@ def join(base: Path, controlnet: Path, output: Path) -> Path:
         controlnet: a `ControlNetModel` in a folder.
 
     Raises:
-        DataError: a part is missing, or it cannot be written.
-        ModelError: the ControlNet does not fit, weights are damaged, or a value is too large for float16.
+        DataError: `output` is something else than such a pipeline, or it cannot be written.
+        ModelError: a part is missing or damaged, the ControlNet does not fit, or a value is too large for float16.
     """
-    check_fit(controlnet, str(base))
+    check_diffusion(base, controlnet)
+    check_output(output)
     index = _index(base)
-    temporary = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
-    old = temporary.with_suffix(".old")
-    try:
+    with replacing_folder(output) as temporary:
         for part in BASE_PARTS:
-            _copy_part(base / part, temporary / part, has_weights=part in _NETWORKS)
-        _copy_part(controlnet, temporary / "controlnet", has_weights=True, settings=("config.json",))
-        write_json(index, temporary / "model_index.json")
-        if output.exists():
-            output.replace(old)
-        temporary.replace(output)
-    except OSError as error:
-        raise DataError(f"cannot write '{output}': {error}; give a path in a folder that can be written") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists() and not output.exists():
-            old.replace(output)
-        shutil.rmtree(old, ignore_errors=True)
+            _copy_part(base / part, temporary / part, part)
+        _copy_part(controlnet, temporary / CONTROLNET, CONTROLNET, settings=("config.json",))
+        write_json(index, temporary / MODEL_INDEX)
     return output
+
+
+def check_output(output: Path) -> None:
+    """Refuse to replace what is no pipeline with a ControlNet: it may be anything of somebody's.
+
+    Raises:
+        DataError: it is there, and is none.
+    """
+    is_pipeline = (output / MODEL_INDEX).is_file() and (output / CONTROLNET).is_dir()
+    if output.exists() and not is_pipeline and not (output.is_dir() and not any(output.iterdir())):
+        raise DataError(f"'{output}' holds no pipeline with a ControlNet, and one would replace it; name another")
 
 
 def forget_origin(folder: Path) -> None:
@@ -66,16 +65,17 @@ def forget_origin(folder: Path) -> None:
 
 
 def _index(base: Path) -> dict[str, Any]:
-    path = base / "model_index.json"
-    missing = [part for part in BASE_PARTS if not (base / part).is_dir()]
-    if missing or not path.is_file():
-        raise DataError(f"'{base}' is no base: {', '.join([*missing, *[path.name] * (not path.is_file())])} is missing")
-    given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    path = base / MODEL_INDEX
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        parts = {part: given[part] for part in BASE_PARTS}
+    except (ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"'{path}' is damaged ({error}); copy or train the base again") from error
     return {
         "_class_name": "StableDiffusionControlNetPipeline",
         "_diffusers_version": given.get("_diffusers_version"),
         "controlnet": ["diffusers", "ControlNetModel"],
-        **{part: given[part] for part in BASE_PARTS},
+        **parts,
         "feature_extractor": _ABSENT,
         "image_encoder": _ABSENT,
         "requires_safety_checker": False,
@@ -83,28 +83,24 @@ def _index(base: Path) -> dict[str, Any]:
     }
 
 
-def _copy_part(source: Path, target: Path, *, has_weights: bool, settings: tuple[str, ...] = _SETTINGS) -> None:
+def _copy_part(source: Path, target: Path, part: str, *, settings: tuple[str, ...] = _SETTINGS) -> None:
     """A part's settings as they are, and its weights in float16; nothing else (checkpoints, logs, cards)."""
-    target.mkdir(parents=True)
+    target.mkdir()
     for path in [path for pattern in settings for path in sorted(source.glob(pattern))]:
         shutil.copyfile(path, target / path.name)
     forget_origin(target)
-    if not has_weights:
+    if part not in WEIGHTS:
         return
-    # `model.fp16.safetensors` and the like are variants of a file that is there as well.
-    weights = [path for path in sorted(source.glob("*.safetensors")) if path.name.count(".") == 1]
-    if not weights:
-        raise DataError(f"'{source}' has no .safetensors; save the model with safe_serialization")
-    for path in weights:
-        try:
-            tensors = load_file(path)
-        except SafetensorError as error:
-            raise ModelError(f"'{path}' is damaged: {error}") from error
-        halves = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-        for name, value in halves.items():
-            if value.is_floating_point() and not torch.isfinite(value).all():
-                raise ModelError(f"'{path}': {name} holds values that float16 cannot; train with a lower learning rate")
-        save_file(halves, target / path.name, metadata={"format": "pt"})
+    path = source / WEIGHTS[part]
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ModelError(f"'{path}' is damaged: {error}") from error
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    for name, value in halves.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ModelError(f"'{path}': {name} holds values that float16 cannot; train with a lower learning rate")
+    save_file(halves, target / path.name, metadata={"format": "pt"})
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,8 +16,10 @@ from autochrome.image import picture_to_lightness, picture_to_tensor, read_pictu
 from autochrome.metrics import ciede2000
 from autochrome.metrics.baselines import grey_baseline, tint_baseline
 from autochrome.pipelines.base import ColorizationOutput, Pipeline
+from training.diffusion.preparing import require_columns
 from training.diffusion.recipe import Evaluation
 
+_COLUMNS = ("image", "conditioning_image", "text_color")
 _GRID_ROWS = 6
 _GRID_SIDE_PX = 128
 
@@ -88,19 +90,27 @@ def measure(pipe: Pipeline, dataset_dir: Path, evaluation: Evaluation) -> Measur
 
 
 def read_samples(dataset_dir: Path, count: int) -> list[Sample]:
-    """At most `count` pictures of the validation split, evenly spread; several, for each is another's wrong input.
-
-    Raises:
-        DataError: there are fewer than two.
-    """
-    files = sorted((dataset_dir / "data").glob("validation-*.parquet"))
-    total = sum(pyarrow.parquet.read_metadata(path).num_rows for path in files)
+    """At most `count` pictures of the validation split, evenly spread; see `require_samples` for what it raises."""
+    files, total = require_samples(dataset_dir)
     count = min(count, total)
-    if count < 2:
-        raise DataError(f"'{dataset_dir}' has {total} validation pictures; to measure, two are needed: build more, or "
-                        f"set evaluation.num_pictures=0")  # fmt: skip
     chosen = {index * total // count for index in range(count)}
     return [_sample(row) for index, row in enumerate(_rows(files)) if index in chosen]
+
+
+def require_samples(dataset_dir: Path) -> tuple[list[Path], int]:
+    """The files of the validation split, and how many pictures they have: several, each is another's wrong input.
+
+    Raises:
+        DataError: there are fewer than two, or a column is missing.
+    """
+    files = sorted((dataset_dir / "data").glob("validation-*.parquet"))
+    total = sum(require_columns(path, _COLUMNS) for path in files)
+    if total < 2:
+        raise DataError(
+            f"'{dataset_dir}' has {total} validation pictures; to measure, two are needed: build more, or set "
+            "evaluation.num_pictures=0"
+        )
+    return files, total
 
 
 def condition_followed(pairs: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
@@ -129,7 +139,7 @@ def _correlation(one: Tensor, other: Tensor) -> float:
 def _rows(files: list[Path]) -> Iterator[dict[str, Any]]:
     for path in files:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64, columns=["image", "conditioning_image", "text_color"]):
+            for batch in file.iter_batches(batch_size=64, columns=list(_COLUMNS)):
                 yield from batch.to_pylist()
 
 

@@ -1,6 +1,5 @@
 """From a recipe to the command that is run: everything is looked at before anything starts."""
 
-import json
 import math
 import os
 import sys
@@ -12,8 +11,11 @@ from typing import Any
 import torch
 from accelerate.commands.launch import launch_command_parser
 
-from autochrome.errors import DataError, ModelError, SettingError
+from autochrome.errors import DataError, SettingError
+from autochrome.models.diffusion import check_diffusion
 from training.diffusion.checkpoints import list_checkpoints
+from training.diffusion.joining import BASE_PARTS, check_output
+from training.diffusion.measuring import require_samples
 from training.diffusion.options import Option, parser_options, script_options, to_command
 from training.diffusion.preparing import CAPTIONS_COLUMN, EMPTY, dataset_files, prepared_folder, require_columns
 from training.diffusion.recipe import DiffusionRecipe
@@ -21,7 +23,6 @@ from training.diffusion.recipe import DiffusionRecipe
 MIN_STEPS = 4000
 """ControlNets begin to follow their condition suddenly, after 3,000 to 7,000 optimizer steps whatever the batch."""
 RUNNER = Path(__file__).with_name("run_script.py")
-BASE_PARTS = ("scheduler", "tokenizer", "text_encoder", "vae", "unet")
 
 _OURS = {
     "output_dir": "output_dir",
@@ -30,10 +31,14 @@ _OURS = {
     "controlnet_model_name_or_path": "init_from",
     "mixed_precision": "launch.mixed_precision",
     "resume_from_checkpoint": "--resume on the command line",
-    "push_to_hub": "`autochrome push-model OUTPUT_DIR REPO_ID` afterwards: the script's card has the wrong license",
+    "push_to_hub": "`autochrome push-model FOLDER REPO_ID` afterwards (see training/README.md): the script's card has "
+    "the wrong license",
 }
 """Arguments of the scripts that the launcher sets by itself, and what to use in their place."""
-_SAME_SHAPE = ("in_channels", "block_out_channels", "layers_per_block", "cross_attention_dim", "down_block_types")
+_COUNTS = (
+    *("train_batch_size", "gradient_accumulation_steps", "num_train_epochs"),
+    *("max_train_steps", "max_train_samples", "checkpointing_steps"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ def make_plan(recipe: DiffusionRecipe, script: Path, *, resume: bool) -> Plan:
 
     Raises:
         SettingError: an argument or option that does not exist or does not take its value.
-        DataError: dataset, column, base or starting weights are missing, or old checkpoints are in the way.
+        DataError: dataset, column, base or starting weights are missing, or old checkpoints, or something else than a
+            pipeline, are in the way.
         ModelError: the starting ControlNet does not fit the base.
     """
     options = script_options(script)
@@ -70,14 +76,18 @@ def make_plan(recipe: DiffusionRecipe, script: Path, *, resume: bool) -> Plan:
         )
     dataset, num_rows = _dataset(recipe, arguments)
     _check_base(recipe.copied_base())
+    if recipe.pipeline_dir is not None:
+        _check_joining(recipe.copied_base(), Path(recipe.pipeline_dir))
+    if recipe.script == "controlnet" and recipe.evaluation.num_pictures:
+        require_samples(Path(recipe.dataset_dir))
     if recipe.script == "controlnet" and recipe.init_from is not None:
-        check_fit(Path(recipe.init_from), recipe.copied_base())
+        _check_start(Path(recipe.init_from), Path(recipe.copied_base()))
     if not resume and list_checkpoints(Path(recipe.output_dir)):
         raise DataError(f"{recipe.output_dir} holds checkpoints; go on from them with --resume, or give another one")
 
     launch = _launch(recipe.launch)
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
-    command += to_command(launch, parser_options(launch_command_parser()), "launch")
+    command += to_command(launch, _launch_options(), "launch")
     command += [str(RUNNER), str(script)]
     command += to_command({**arguments, "dataset_name": str(dataset)}, options, "arguments")
     command += ["--output_dir", recipe.output_dir]
@@ -110,29 +120,22 @@ def count_steps(values: Mapping[str, Any], num_rows: int, num_processes: int) ->
     return per_epoch * int(values["num_train_epochs"])
 
 
-def check_fit(controlnet: Path, base: str) -> None:
-    """Refuse a ControlNet whose shape is not that of the base's U-Net.
-
-    Where one of them is on the Hub, it is left to the script.
-
-    Raises:
-        DataError: there is no ControlNet in the folder.
-        ModelError: it does not fit.
-    """
-    config_path, unet_path = controlnet / "config.json", Path(base) / "unet" / "config.json"
-    if not config_path.is_file() and not controlnet.is_dir() and is_repo_id(str(controlnet)):
+def _check_start(controlnet: Path, base: Path) -> None:
+    """Refuse a ControlNet that does not fit the base; where one of them is on the Hub, that is left to the script."""
+    if not controlnet.is_dir() and is_repo_id(str(controlnet)):
         return
-    if not config_path.is_file():
+    if not (controlnet / "config.json").is_file():
         raise DataError(f"no ControlNet in '{controlnet}': config.json is missing; give a folder with one")
-    if not unet_path.is_file():
-        return
-    config, unet = (json.loads(path.read_text(encoding="utf-8")) for path in (config_path, unet_path))
-    for name in _SAME_SHAPE:
-        if config.get(name) != unet.get(name):
-            raise ModelError(
-                f"the ControlNet in '{controlnet}' does not fit the base '{base}': its {name} is {config.get(name)}, "
-                f"the U-Net's {unet.get(name)}; train it on this base, or give the base that it was trained on"
-            )
+    if base.is_dir():
+        check_diffusion(base, controlnet)
+
+
+def _check_joining(base: str, pipeline_dir: Path) -> None:
+    if not Path(base).is_dir():
+        raise SettingError(
+            f"pipeline_dir needs a base that is a folder here, and '{base}' is none; fetch it, or set pipeline_dir=null"
+        )
+    check_output(pipeline_dir)
 
 
 def native_bf16() -> bool:
@@ -147,12 +150,16 @@ def _arguments(recipe: DiffusionRecipe, options: Mapping[str, Option]) -> dict[s
     for name, instead in _OURS.items():
         if name in recipe.arguments:
             raise SettingError(f"arguments.{name} is set by the launcher; use {instead}")
-    arguments = {**recipe.arguments, "pretrained_model_name_or_path": recipe.copied_base()}
+    arguments = {name: value for name, value in recipe.arguments.items() if value is not None}
+    arguments["pretrained_model_name_or_path"] = recipe.copied_base()
     if recipe.prepare:
         if "caption_column" in recipe.arguments:
             raise SettingError("arguments.caption_column is set by the launcher while prepare is true; use captions")
         arguments["caption_column"] = CAPTIONS_COLUMN
     to_command(arguments, options, "arguments")
+    for name in _COUNTS:
+        if name in arguments and int(arguments[name]) < 1:
+            raise SettingError(f"arguments.{name} must be at least 1, got {arguments[name]}")
     return arguments
 
 
@@ -179,7 +186,7 @@ def _dataset(recipe: DiffusionRecipe, arguments: Mapping[str, Any]) -> tuple[Pat
 
 
 def _check_base(base: str) -> None:
-    folder = Path(base).expanduser()
+    folder = Path(base)
     if folder.is_dir():
         missing = [part for part in BASE_PARTS if not (folder / part).is_dir()]
         if missing:
@@ -198,9 +205,10 @@ def is_repo_id(text: str) -> bool:
 
 def _launch(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of `accelerate launch`; what it would ask for or warn about is filled in."""
-    launch = dict(given)
+    launch = {name: value for name, value in given.items() if value is not None}
     if launch.get("mixed_precision", "auto") == "auto":
         launch["mixed_precision"] = "bf16" if native_bf16() else "fp16" if torch.cuda.is_available() else "no"
+    to_command(launch, _launch_options(), "launch")
     if "config_file" in launch:  # it has the rest
         return launch
     num_processes = launch.setdefault("num_processes", max(1, torch.cuda.device_count()))
@@ -210,6 +218,10 @@ def _launch(given: Mapping[str, Any]) -> dict[str, Any]:
     if int(num_processes) > 1 and torch.cuda.device_count() > 1 and not launch.get("use_deepspeed"):
         launch.setdefault("multi_gpu", True)
     return launch
+
+
+def _launch_options() -> dict[str, Option]:
+    return parser_options(launch_command_parser())
 
 
 def _warnings(recipe: DiffusionRecipe, values: Mapping[str, Any], num_steps: int, precision: str) -> list[str]:

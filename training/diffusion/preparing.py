@@ -176,9 +176,12 @@ def _write_all(files: list[Path], folder: Path, size_px: int, captions: Mapping[
 
 
 def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
-            yield path.name, batch.to_pylist()
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
+                yield path.name, batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"'{path}' is damaged: {' '.join(str(error).split())}; build the dataset again") from error
 
 
 def _small_row(row: dict[str, Any], *, size_px: int, captions: Mapping[str, int]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from omegaconf import MISSING, OmegaConf
 
 from autochrome import recipes
 from autochrome.errors import SettingError
+from autochrome.pipelines import DiffusionPipeline
+from autochrome.pipelines.settings import check_settings
 from training.diffusion.preparing import check_captions
 
 SCRIPTS = ("controlnet", "text_to_image")
@@ -56,7 +58,8 @@ class DiffusionRecipe:
     dataset_id: str | None = None
     """The dataset's name on the Hub, for the model card; null: it is not there."""
     launch: dict[str, Any] = field(default_factory=dict)
-    """Options of `accelerate launch`; `mixed_precision: auto` is bf16 where the device has it, else no."""
+    """Options of `accelerate launch`; `mixed_precision: auto` is bf16 where the device has it, else fp16 on a GPU and
+    no on a CPU."""
     arguments: dict[str, Any] = field(default_factory=dict)
     """Arguments of the script by their own names; true sets a flag, null and false leave one out."""
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -97,12 +100,16 @@ def load_recipe(path: Path, overrides: list[str]) -> DiffusionRecipe:
         raise SettingError(f"arguments.resolution must be a multiple of 8, got {resolution!r}")
     if recipe.pipeline_dir is not None and recipe.script != "controlnet":
         raise SettingError("pipeline_dir is for script 'controlnet': a base has no ControlNet to be joined with")
-    if recipe.evaluation.num_pictures < 0 or recipe.evaluation.steps < 1:
-        raise SettingError(
-            f"evaluation needs num_pictures of at least 0 and steps of at least 1, "
-            f"got {recipe.evaluation.num_pictures} and {recipe.evaluation.steps}"
-        )
+    _check_evaluation(recipe.evaluation)
     return recipe
+
+
+def _check_evaluation(evaluation: Evaluation) -> None:
+    """Now, not after hours of training."""
+    if evaluation.num_pictures < 0 or evaluation.num_pictures == 1:
+        raise SettingError(f"evaluation.num_pictures must be 0 or at least 2, got {evaluation.num_pictures}")
+    values = {name: getattr(evaluation, name) for name in ("steps", "guidance_scale", "seed")}
+    check_settings("evaluation", DiffusionPipeline.SETTINGS, values)
 
 
 def recipe_to_yaml(recipe: DiffusionRecipe) -> str:

@@ -11,6 +11,7 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 from autochrome.color import rgb_to_lab, split_lab
+from autochrome.files import replacing_folder
 from training.parts.config import AutoencoderConfig, PartsConfig
 from training.parts.data import batches, crops, step_generator
 from training.parts.loop import append_log, train
@@ -115,7 +116,8 @@ def train_autoencoder(config: PartsConfig, pictures: Tensor, validation: Tensor,
     # The noise that diffusion adds has variance 1, so the latents should have about that.
     model.register_to_config(scaling_factor=scale)
     append_log(folder / "autoencoder", {"kind": "validation", "step": num_steps, "scaling_factor": scale, **values})
-    model.save_pretrained(folder / "vae")
+    with replacing_folder(folder / "vae") as temporary:  # a resumed run takes what is there for finished
+        model.save_pretrained(temporary)
 
 
 @torch.no_grad()

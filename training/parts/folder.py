@@ -1,13 +1,12 @@
 """The base folder: a whole Stable Diffusion of small size, as diffusers writes it."""
 
-import shutil
-import uuid
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from autochrome.files import replacing_folder
 from training.diffusion.joining import forget_origin
 from training.parts.config import PartsConfig
 
@@ -65,12 +64,7 @@ def write_base(config: PartsConfig, parts_dir: Path) -> Path:
         requires_safety_checker=False,
     )
     target = parts_dir / "base"
-    partial = target.with_name(f".base.{uuid.uuid4().hex}.tmp")
-    try:
-        pipeline.save_pretrained(partial)
-        forget_origin(partial)
-        shutil.rmtree(target, ignore_errors=True)
-        partial.replace(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with replacing_folder(target) as temporary:
+        pipeline.save_pretrained(temporary)
+        forget_origin(temporary)
     return target

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from autochrome.errors import ModelError
 from training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 
 _LOG_EVERY = 50
@@ -31,6 +32,9 @@ def train(
 
     The learning rate rises over 100 steps and falls along a cosine to a hundredth. With `resume` training goes on from
     the newest checkpoint; what is random must depend on the step alone.
+
+    Raises:
+        ModelError: the loss is not a number any more, or a checkpoint is of other networks.
     """
     parameters = [parameter for network in networks.values() for parameter in network.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
@@ -43,8 +47,14 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1.0, (step + 1) / _WARMUP_STEPS) * cosine(step / num_steps)
         losses = step_losses(step)
+        total = sum(losses.values(), torch.zeros(()))
+        if not math.isfinite(total.item()):
+            raise ModelError(
+                f"the loss of the {name} is {total.item()} at step {step + 1}; go on with --resume from the last "
+                "checkpoint, with a lower learning_rate"
+            )
         optimizer.zero_grad(set_to_none=True)
-        sum(losses.values(), torch.zeros(())).backward()
+        total.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         for key, value in losses.items():

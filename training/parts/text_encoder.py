@@ -1,15 +1,18 @@
 """A CLIP-style text encoder that learns what a caption means: in pictures, in colors, in a larger encoder's sense."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from autochrome.files import replacing
+from autochrome.files import replacing, replacing_folder
 from autochrome.models.bins import NUM_BINS
 from autochrome.models.text_encoder import TextEncoder
 from training.parts.config import PartsConfig, TextConfig
@@ -81,16 +84,24 @@ class Targets:
 def make_targets(data: Captioned, words: list[str], config: TextConfig, cache: Path) -> Targets:
     """Compute the targets, or read them from `cache` where a run before this one left them."""
     texts = [*data.text, *data.text_color, *words]
-    kept = load_file(cache) if cache.is_file() else {}
-    if len(kept.get("senses", ())) != len(texts):
+    made_from = json.dumps([config.sentence_encoder, config.backbone, texts])
+    digest = {"made_from": hashlib.sha256(made_from.encode()).hexdigest()}
+    kept = _read_targets(cache, digest) if cache.is_file() else None
+    if kept is None:
         kept = {
             "senses": sentence_senses(texts, TextEncoder(Path(config.sentence_encoder))).half(),
             "features": picture_features(data.pictures, Path(config.backbone)).half(),
             "shares": color_shares(data.pictures).half(),
         }
         with replacing(cache) as temporary:
-            save_file(kept, temporary)
+            save_file(kept, temporary, metadata=digest)
     return Targets(texts, *(kept[name].float() for name in ("senses", "features", "shares")))
+
+
+def _read_targets(cache: Path, digest: dict[str, str]) -> dict[str, Tensor] | None:
+    """What a file holds, if it was made from the same."""
+    with safe_open(cache, framework="pt") as opened:
+        return load_file(cache) if opened.metadata() == digest else None
 
 
 def text_losses(
@@ -169,8 +180,9 @@ def train_text_encoder(
     held_back = make_targets(validation, words[-1000:], part, work / "validation.safetensors")
     values = measure_text_encoder(model, heads, tokenizer, held_back)
     append_log(work, {"kind": "validation", "step": part.num_steps, **values})
-    tokenizer.save_pretrained(folder / "tokenizer")
-    model.save_pretrained(folder / "text_encoder")
+    for part, name in ((tokenizer, "tokenizer"), (model, "text_encoder")):
+        with replacing_folder(folder / name) as temporary:  # a resumed run takes what is there for finished
+            part.save_pretrained(temporary)
 
 
 @torch.no_grad()

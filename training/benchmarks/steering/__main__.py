@@ -30,13 +30,12 @@ from autochrome.errors import AutochromeError, SettingError
 from autochrome.evaluation.plotting import require_plotting
 from autochrome.files import write_json
 from autochrome.pipelines import ScribblesPipeline, SteerablePipeline
-from training.benchmarks.masks import read_masks
+from training.benchmarks.masks import MASKS_PATH, read_masks
 from training.benchmarks.photos import Photo, read_photos
 from training.benchmarks.steering import tasks
 from training.benchmarks.steering.plot import plot_points
 from training.benchmarks.words.swaps import colored_caption, in_place, response
 
-MASKS_PATH = Path(__file__).parent.parent / "masks.json"
 Result = dict[str, Any]
 
 

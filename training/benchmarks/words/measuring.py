@@ -10,12 +10,11 @@ from tqdm import tqdm
 from autochrome.metrics.baselines import BASELINES
 from autochrome.naming.terms import COLOR_NAMES
 from autochrome.pipelines import Pipeline, settings_to_json
-from training.benchmarks.masks import read_masks
+from training.benchmarks.masks import MASKS_PATH, read_masks
 from training.benchmarks.photos import read_photos
 from training.benchmarks.words.listening import listen, place, swap
 from training.benchmarks.words.scoring import Numbers, Scored, mean_with_interval, summarize
 
-MASKS_PATH = Path(__file__).parent.parent / "masks.json"
 _AUTOMATIC = ("truth", *BASELINES, "none")
 Result = dict[str, Any]
 
