@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 needs_browser = pytest.mark.skipif(
@@ -33,7 +33,7 @@ def open_page(browser: Browser, server_url: str, query: str = "") -> Iterator[Pa
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
     troubles: list[str] = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: troubles.append(_told(message)) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("request", lambda request: troubles.append(request.url) if _is_elsewhere(request.url, server_url) else None)
     page.goto(server_url + query)
@@ -42,6 +42,10 @@ def open_page(browser: Browser, server_url: str, query: str = "") -> Iterator[Pa
     found = list(troubles)  # before the page is left: Gradio then logs that it ends its own connection
     context.close()
     assert found == [], "\n".join(found)
+
+
+def _told(message: ConsoleMessage) -> str:
+    return f"{message.text} ({message.location['url']})"
 
 
 def _is_elsewhere(url: str, server_url: str) -> bool:
