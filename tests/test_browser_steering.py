@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 import skimage.data
-from browsing import choose, expect_to_fit, needs_browser, open_page, save_download
+from browsing import choose, eventually, expect_to_fit, needs_browser, open_page, save_download
 from playwright.sync_api import Browser, Locator, Page, expect
 from servers import serving
 from steered_catalogs import write_steered_catalog
@@ -96,6 +97,12 @@ def put_point(page: Page, x: float, y: float) -> None:
     next_preview(page, number)
 
 
+def hints_of(saved: Path) -> list[dict[str, Any]]:
+    """The points and strokes that a result says it was made with."""
+    with PIL.Image.open(saved) as picture:
+        return list(json.loads(picture.info["Settings"]).get("hints") or [])
+
+
 def items(page: Page) -> Locator:
     return page.locator("#steer-list li")
 
@@ -119,7 +126,7 @@ def test_a_point_changes_the_picture_there(page: Page, tmp_path: Path) -> None:
     saved = save_download(page, "#download", tmp_path)
     with PIL.Image.open(saved) as picture:
         assert picture.size == (240, 160)
-        assert json.loads(picture.info["Settings"])["hints"][0]["color"] == "#d01818"
+    assert hints_of(saved)[0]["color"] == "#d01818"
     put_point(page, 0.6, 0.6)
     expect(page.locator("#history .thumbnail-item")).to_have_count(1)
     # Undo and redo, by button and by shortcut.
@@ -140,11 +147,14 @@ def test_a_point_changes_the_picture_there(page: Page, tmp_path: Path) -> None:
     assert redness(pixel(page, 0.3, 0.4)) == pytest.approx(redness(after), abs=3)
     page.locator("#steer-clear").click()
     expect(items(page)).to_have_count(0)
-    # A result of the session brings its points back.
+    undo.click()
+    expect(items(page)).to_have_count(2)
+    # A result of the session brings its points back: that of the last pause.
+    assert eventually(page, lambda: len(hints_of(save_download(page, "#download", tmp_path))), 2) == 2
     page.locator("#another").click()
     expect(page.locator("#photograph")).to_be_visible()
     page.locator("#history .thumbnail-item").click()
-    expect(items(page).first).to_be_visible()
+    expect(items(page)).to_have_count(2)
     expect(page.locator(".easel")).to_be_visible()
 
 

@@ -49,7 +49,7 @@ class Handlers:
         return {
             stage.photograph: gr.update(value=None, visible=True),
             stage.slider: gr.update(value=None, visible=False),
-            stage.growing: gr.update(value="", visible=False),
+            stage.growing: "",
             stage.candidates: gr.update(value=None, visible=False),
             stage.panel: gr.update(visible=False),
             stage.actions: gr.update(visible=False),

@@ -97,7 +97,7 @@ class Runs:
             first = {
                 **self.handlers.remember(given[stage.history], entry),
                 stage.photograph: gr.update(visible=False),
-                stage.growing: gr.update(value="", visible=False),
+                stage.growing: "",
                 stage.actions: gr.update(visible=True),
                 stage.token: token,
                 stage.candidate: 0,
@@ -113,11 +113,13 @@ class Runs:
     def _watch(
         self, work: partial[Coloring], stopped: threading.Event, light: str | None, name: str
     ) -> Generator[Updates, None, Coloring]:
-        """Show the steps of a run, in place of whatever is on the stage; models of one pass have none."""
+        """Show the steps of a run, in place of whatever is on the stage; models of one pass have none.
+
+        The style sheet hides the rest while there is something that grows: Gradio mounts what becomes visible in its
+        own time, and of two changes within a moment the page kept the first.
+        """
         stage = self.handlers.stage
         first: Updates = {
-            stage.photograph: gr.update(visible=False),
-            stage.slider: gr.update(visible=False),
             stage.status: f"<p>{escape(name)} colors it, step by step.</p>",
             self.handlers.controls.cancel: gr.update(interactive=True),
         }
@@ -128,7 +130,7 @@ class Runs:
                 except StopIteration as end:
                     coloring: Coloring = end.value
                     return coloring
-                yield first | {stage.growing: gr.update(value=growing_html(step, light), visible=True)}
+                yield first | {stage.growing: growing_html(step, light)}
                 first = {}
 
     def stop(self, token: str | None, request: gr.Request) -> Updates:
@@ -155,6 +157,6 @@ class Runs:
         return {
             self.handlers.stage.photograph: gr.update(visible=token is None),
             self.handlers.stage.slider: gr.update(visible=token is not None),
-            self.handlers.stage.growing: gr.update(value="", visible=False),
+            self.handlers.stage.growing: "",
             self.handlers.controls.cancel: gr.update(interactive=False),
         }

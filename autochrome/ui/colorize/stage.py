@@ -74,7 +74,7 @@ def build_stage(studio: Studio, uploads: Uploads, results: LastResults) -> dict[
             max_height=4000,  # the style sheet limits it by the window's height
             elem_id="before-after",
         ),
-        "growing": gr.HTML("", visible=False, elem_id="growing"),
+        "growing": gr.HTML("", elem_id="growing"),
         **_build_below(),
     }
 
