@@ -15,6 +15,7 @@ from autochrome.ui.batch.table import finished_html, progress_html, table_html
 from autochrome.ui.colorize.controls import SETTINGS, Controls
 from autochrome.ui.files import result_path, uploaded_path
 from autochrome.ui.guard import sentences, stop_if_unwanted
+from autochrome.ui.pacing import paced
 from autochrome.ui.stopping import Stops
 from autochrome.ui.studio import Studio
 
@@ -46,6 +47,7 @@ class BatchTab:
         """What the handlers change."""
         return [self.start, self.cancel, self.status, self.table, self.download]
 
+    @paced
     def run(self, given: Mapping[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """Color all files; a bad one is listed and stops nothing."""
         with sentences(for_page=True):

@@ -20,6 +20,7 @@ from autochrome.ui.colorize.history import make_entry
 from autochrome.ui.colorize.sentences import cancelled_html, status_html
 from autochrome.ui.files import uploaded_path
 from autochrome.ui.guard import sentences
+from autochrome.ui.pacing import paced
 from autochrome.ui.steering.asked import Uploads
 from autochrome.ui.steps import watched
 from autochrome.ui.stopping import Stops, unless_stopped
@@ -57,6 +58,7 @@ class Runs:
             given = {**given, self.handlers.stage.history: entries[1:]}
         yield from self._colorize(given, request, progress, followed=True)
 
+    @paced
     def _colorize(
         self, given: Given, request: gr.Request, progress: gr.Progress, *, followed: bool
     ) -> Iterator[Updates]:

@@ -13,6 +13,7 @@ from autochrome.ui.compare.table import table_html
 from autochrome.ui.files import uploaded_path
 from autochrome.ui.guard import sentences, while_wanted
 from autochrome.ui.keep import KEEP_SECONDS
+from autochrome.ui.pacing import paced
 from autochrome.ui.photograph import photograph
 from autochrome.ui.studio import Studio
 from autochrome.ui.uploads import check_uploads
@@ -46,6 +47,7 @@ class CompareTab:
         inputs = {"studio", "borrow", "start"}
         return [getattr(self, field.name) for field in fields(self) if field.name not in inputs]
 
+    @paced
     def run(
         self,
         upload: dict[str, Any] | None,
