@@ -31,11 +31,13 @@ class Stops:
                 if not self._running[str(session)]:
                     del self._running[str(session)]
 
-    def stop(self, session: str | None) -> None:
-        """Tell whatever runs for a session to stop at its next step."""
+    def stop(self, session: str | None) -> bool:
+        """Tell whatever runs for a session to stop at its next step, and say whether anything does."""
         with self._lock:
-            for event in self._running.get(str(session), ()):
+            running = self._running.get(str(session), set())
+            for event in running:
                 event.set()
+            return bool(running)
 
 
 def unless_stopped(stopped: threading.Event, progress: Progress | None = None) -> Progress:

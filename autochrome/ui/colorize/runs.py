@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from html import escape
+from typing import Any
 
 import gradio as gr
 
@@ -17,7 +18,7 @@ from autochrome.ui.colorize.examples import Example
 from autochrome.ui.colorize.growing import growing_html
 from autochrome.ui.colorize.handlers import Given, Handlers, Updates
 from autochrome.ui.colorize.history import make_entry
-from autochrome.ui.colorize.sentences import cancelled_html, status_html
+from autochrome.ui.colorize.sentences import CANCELLING_HTML, STARTING_OVER_HTML, cancelled_html, status_html
 from autochrome.ui.files import uploaded_path
 from autochrome.ui.guard import sentences
 from autochrome.ui.pacing import paced
@@ -135,10 +136,9 @@ class Runs:
                 yield first | {stage.growing: growing_html(step, light)}
                 first = {}
 
-    def stop(self, token: str | None, request: gr.Request) -> Updates:
-        """End this session's runs at their next step; what was on the stage before is back at once."""
-        self.stops.stop(request.session_hash)
-        return {**self.rest(token), self.handlers.stage.status: cancelled_html(before=token is not None)}
+    def stop(self, token: str | None, request: gr.Request) -> Any:
+        """End this session's runs at their next step; the status where none had begun."""
+        return gr.skip() if self.stops.stop(request.session_hash) else cancelled_html(before=token is not None)
 
     def start_over(self, request: gr.Request) -> Updates:
         """Back to the empty stage; what runs for it ends too."""
@@ -154,11 +154,19 @@ class Runs:
 
         return choose
 
-    def rest(self, token: str | None) -> Updates:
-        """The stage as it is when nothing runs: the last result, or else the photograph."""
+    def rest(self, token: str | None, status: str) -> Updates:
+        """The stage as it is when nothing runs: the last result, or else the photograph.
+
+        For runs that failed or were cancelled; the browser asks for it once it has let go of the run. Where that was
+        to start over, the stage is emptied at the same time: this one knows an older token and keeps out of it.
+        """
+        if status == STARTING_OVER_HTML:
+            return {self.handlers.controls.cancel: gr.update(interactive=False)}
+        cancelled = status == CANCELLING_HTML
         return {
             self.handlers.stage.photograph: gr.update(visible=token is None),
             self.handlers.stage.slider: gr.update(visible=token is not None),
             self.handlers.stage.growing: "",
+            self.handlers.stage.status: cancelled_html(before=token is not None) if cancelled else gr.skip(),
             self.handlers.controls.cancel: gr.update(interactive=False),
         }

@@ -4,6 +4,11 @@ from html import escape
 
 from autochrome.ui.coloring import Coloring
 
+CANCELLING_HTML = "<p>Cancelling…</p>"
+"""From the click until the browser has let go of the run; a click on Colorize before that would be lost."""
+STARTING_OVER_HTML = "<p>Starting over…</p>"
+"""From the click until the stage is empty."""
+
 
 def status_html(coloring: Coloring, model_name: str) -> str:
     """How a run went."""

@@ -1,5 +1,6 @@
 """The tab Colorize: its layout, and which touch calls which handler."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from autochrome.ui.colorize.examples import Example, draw_examples
 from autochrome.ui.colorize.handlers import Handlers
 from autochrome.ui.colorize.presets import Preset, read_presets
 from autochrome.ui.colorize.runs import Runs
+from autochrome.ui.colorize.sentences import CANCELLING_HTML, STARTING_OVER_HTML
 from autochrome.ui.colorize.stage import Stage, build_history, build_stage
 from autochrome.ui.keep import LastResults
 from autochrome.ui.steering.asked import Uploads
@@ -107,12 +109,16 @@ def _wire_runs(runs: Runs, examples: dict[gr.Button, Example]) -> None:
     everything = [*stage.outputs, controls.reference]
     for button, example in examples.items():
         chosen = button.click(runs.chooser(example), None, everything, **QUIET)
-        events.append(chosen.success(**coloring))
-    resting = [stage.photograph, stage.slider, stage.growing, controls.cancel]
+        # Where the same example still runs, that run was just told to stop: this one is no second click.
+        events.append(chosen.success(**{**coloring, "trigger_mode": "multiple"}))
+    resting = [stage.photograph, stage.slider, stage.growing, stage.status, controls.cancel]
     for run in events:  # the toast has said it all: what was there before is back, without the word "Error" on it
-        run.failure(runs.rest, stage.token, resting, **QUIET)
-    controls.cancel.click(runs.stop, stage.token, [*resting, stage.status], cancels=events, queue=False, **QUIET)
+        run.failure(runs.rest, [stage.token, stage.status], resting, **QUIET)
+    # Gradio's script counts a cancelled run as failed, once it has let go of it: "Cancelled" is said only then.
+    controls.cancel.click(None, None, stage.status, js=f"() => {json.dumps(CANCELLING_HTML)}", **QUIET)
+    controls.cancel.click(runs.stop, stage.token, stage.status, cancels=events, queue=False, **QUIET)
     clears = [stage.another.click, stage.steering.clear, stage.photograph.clear]
+    gr.on(clears, None, None, stage.status, js=f"() => {json.dumps(STARTING_OVER_HTML)}", **QUIET)
     gr.on(clears, runs.start_over, None, [*everything, controls.cancel], cancels=events, **QUIET)
 
 
