@@ -19,7 +19,9 @@ import yaml
 from PIL import Image
 from small_datasets import COLORS, row, write_dataset
 
+from autochrome import load_pipeline
 from autochrome.errors import DataError, ModelError, SettingError, UnavailableError
+from autochrome.models import Colorizer, ColorizerConfig, save_colorizer
 from training.diffusion import scripts
 from training.diffusion.bases import require_reachable, restore_frozen
 from training.diffusion.card import write_card
@@ -29,6 +31,7 @@ from training.diffusion.preparing import caption_list, prepare
 from training.diffusion.recipe import DiffusionRecipe
 from training.diffusion.running import exit_code, last_lines, run
 from training.diffusion.scripts import RELEASES, find_script, fitting_release
+from training.diffusion.teaching import Teacher
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = b"print('an example')\n"
@@ -184,6 +187,30 @@ def test_a_dataset_is_prepared_once(tmp_path: Path) -> None:
         assert np.abs(np.asarray(found["image"], dtype=float)[16, 16] - middle).max() < 6
         grey = np.asarray(Image.open(io.BytesIO(row(number)["conditioning_image"]["bytes"])), dtype=float)[40, 48]
         assert abs(float(np.asarray(found["conditioning_image"])[16, 16]) - grey) < 3
+
+
+def test_a_teacher_colors_the_training_pictures_once_more(tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    model = tmp_path / "model"
+    torch.manual_seed(0)
+    save_colorizer(Colorizer(ColorizerConfig.tiny()), model)
+    dataset = write_dataset(tmp_path / "dataset", num_train=3, num_validation=2)
+    teacher = Teacher(str(model), {"empty": 2, "text": 1})
+    settings: dict[str, Any] = {"size_px": 32, "captions": CAPTIONS}
+    folder = prepare(dataset, tmp_path / "cache", **settings, teacher=teacher)
+    assert folder != prepare(dataset, tmp_path / "cache", **settings)
+    loaded = load_dataset(str(folder), cache_dir=str(tmp_path / "datasets"))
+    assert {split: len(rows) for split, rows in loaded.items()} == {"train": 6, "validation": 2}
+    rows = list(loaded["train"])
+    for own, taught in zip(rows[::2], rows[1::2], strict=True):
+        assert taught["captions"] == ["", "", *([own["text"]] if own["text"] else [])]
+        assert taught["conditioning_image"].tobytes() == own["conditioning_image"].tobytes()
+        expected = np.asarray(
+            load_pipeline(str(model))(own["conditioning_image"]).images[0].convert("RGB"), dtype=float
+        )
+        assert np.abs(np.asarray(taught["image"], dtype=float) - expected).mean() < 2, "but for JPEG"
+        assert np.abs(np.asarray(own["image"], dtype=float) - expected).mean() > 10
 
 
 @pytest.mark.parametrize(

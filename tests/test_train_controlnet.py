@@ -22,8 +22,9 @@ from autochrome.hub.model import model_files
 from training.diffusion.joining import join
 from training.diffusion.joining import main as join_main
 from training.diffusion.options import script_options
-from training.diffusion.plan import count_steps, make_plan
+from training.diffusion.plan import count_steps, environment, make_plan
 from training.diffusion.recipe import DiffusionRecipe, load_recipe
+from training.diffusion.running import run
 from training.train_controlnet import main
 
 ROOT = Path(__file__).parent.parent
@@ -175,6 +176,28 @@ def test_a_dry_run_prints_the_command_and_starts_nothing(recipe_file: Path, caps
     assert not (recipe_file.parent / "run").exists()
 
 
+def test_several_processes_without_a_gpu(
+    recipe_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`accelerate launch --cpu` would start one, whatever it is asked for; each takes a batch of its own."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    plan = plan_of(recipe_file, "launch.num_processes=2", "launch.cpu=true")
+    assert plan.batch_size == 8
+    begin = plan.command.index("launch")
+    options = plan.command[begin : plan.command.index(str(STAND_IN))]
+    assert "--multi_gpu" in options
+    assert "--cpu" not in options
+    script = recipe_file.with_name("counting.py")
+    script.write_text(
+        "import accelerate, pathlib\n"
+        "accelerator = accelerate.Accelerator()\n"
+        "path = pathlib.Path(__file__).with_name(f'{accelerator.process_index} of {accelerator.num_processes}')\n"
+        "path.write_text(accelerator.device.type)\n"
+    )
+    assert run([*plan.command[:begin], *options, str(script)], environment({})).exit_code == 0, capfd.readouterr().err
+    assert [path.read_text() for path in sorted(recipe_file.parent.glob("? of 2"))] == ["cpu", "cpu"]
+
+
 def test_a_missing_package_stops_a_run_and_is_told_by_a_dry_one(
     recipe_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,6 +262,13 @@ def test_what_cannot_run_is_refused_before_anything_starts(
         ({"script": "dreambooth"}, r"script must be one of controlnet, text_to_image; got 'dreambooth'"),
         ({"captions": {}}, r"captions leaves nothing to draw from"),
         ({"captions": {"txt": 1}}, r"captions: unknown txt; shares are given to text, text_color, empty"),
+        ({"teacher": "gan-stable"}, r"teacher_captions leaves nothing to draw from"),
+        ({"teacher_captions": {"empty": 1}}, r"teacher_captions are for the pictures of a teacher; name one, or drop"),
+        (
+            {"teacher": "x", "teacher_captions": {"text_color": 1}},
+            r"teacher_captions.text_color names the photograph's",
+        ),
+        ({"teacher": "x", "prepare": False}, r"a teacher colors the prepared copy only: set prepare=true, or drop"),
         ({"captions": {"text": 21}}, r"captions.text must be a whole number from 0 to 20, got 21"),
         ({"prepare": False}, r"captions are mixed in the prepared copy only: set prepare=true, or drop captions"),
         ({"arguments": {"resolution": 64}}, r"arguments.pretrained_model_name_or_path is missing"),

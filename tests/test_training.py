@@ -174,15 +174,17 @@ def _check_choice(folder: Path) -> None:
 
 def test_two_processes_share_each_batch(recipe: Path) -> None:
     """The same script under `accelerate launch`: as many pictures in all, one log, one model."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    # With --cpu, accelerate would start one process; `multi_gpu` is its word for torchrun.
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     arguments = ["-m", "training.train_gan", str(recipe), "name=pair", "mixed_precision=fp32"]
     arguments += ["validate_every_kimg=1", "snapshot_every_kimg=1"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
         [*launch, *plain, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
+    assert "2 processes, " in done.stdout, "not one that took the whole batch"
     runs = recipe.parent / "runs"
     lines = [json.loads(line) for line in (runs / "pair" / "log.jsonl").read_text().splitlines()]
     assert [line["num_pictures"] for line in lines if line["kind"] == "validation"] == [128], (

@@ -33,7 +33,7 @@ from training.diffusion.checkpoints import set_broken_aside
 from training.diffusion.joining import join
 from training.diffusion.measuring import measure
 from training.diffusion.options import missing_packages
-from training.diffusion.plan import Plan, make_plan
+from training.diffusion.plan import Plan, environment, make_plan
 from training.diffusion.preparing import prepare
 from training.diffusion.recipe import DiffusionRecipe, describe_fields, load_recipe, recipe_to_yaml
 from training.diffusion.run_script import declare_missing_operators
@@ -53,14 +53,14 @@ def train(recipe: DiffusionRecipe, script: Path, plan: Plan) -> int:
     output_dir = Path(recipe.output_dir)
     require_reachable(recipe.copied_base(), recipe.arguments.get("revision"))
     if recipe.prepare:
-        prepare(Path(recipe.dataset_dir), Path(recipe.cache_dir), size_px=recipe.size_px(), captions=recipe.captions)
+        prepare(Path(recipe.dataset_dir), Path(recipe.cache_dir), **recipe.preparation())
     for path in set_broken_aside(output_dir):
         print(f"half a checkpoint, set aside: {path}", file=sys.stderr)
     with replacing(output_dir / "recipe.yaml") as temporary:
         temporary.write_text(recipe_to_yaml(recipe), encoding="utf-8")
 
     began = time.monotonic()
-    finished = run(plan.command)
+    finished = run(plan.command, environment(recipe.launch))
     if finished.exit_code:
         said = "".join(f"\n  {line}" for line in finished.last_lines)
         print(f"train_controlnet: error: {script.name} ended with code {finished.exit_code}:{said}", file=sys.stderr)

@@ -292,6 +292,8 @@ def train(config: TrainConfig, *, resume: bool) -> Path:
         trainer.class_weights = class_weights(store, training).to(accelerator.device)
 
     process = (accelerator.process_index, accelerator.num_processes)
+    if accelerator.num_processes > 1:
+        accelerator.print(f"{accelerator.num_processes} processes, {config.batch_size} pictures a step in all")
     batches = iter(make_batches(config, schedule, store, training, begin, process))
     log = Log(folder) if accelerator.is_main_process else None
     if log:

@@ -120,7 +120,8 @@ def _training(recipe: DiffusionRecipe, report: Mapping[str, Any]) -> str:
             f"- diffusers' `{script['name']}` ({script['origin']}), base `{_shown(recipe.copied_base())}`"
             + (f", from `{_shown(recipe.init_from)}`" if recipe.init_from else ""),
             f"- dataset `{recipe.dataset_id or dataset['name']}`: {dataset['num_pictures']:,} training pictures"
-            + (f"; captions drawn as {words}" if words else ""),
+            + (f"; captions drawn as {words}" if words else "")
+            + (f"; half of the pictures as `{_shown(recipe.teacher)}` colors them" if recipe.teacher else ""),
             f"- {report['num_steps']:,} optimizer steps of {report['batch_size']} pictures, "
             f"{report['mixed_precision']} precision, {report['seconds'] / 60:,.0f} minutes in the last sitting",
             f"- {settings}",

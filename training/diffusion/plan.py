@@ -171,7 +171,7 @@ def _dataset(recipe: DiffusionRecipe, arguments: Mapping[str, Any]) -> tuple[Pat
         columns.append(str(arguments.get("conditioning_image_column", "conditioning_image")))
     columns += ["text", "text_color"] if recipe.prepare else [str(arguments.get("caption_column", "text"))]
     files = [path for path in dataset_files(dataset_dir) if path.name.startswith("train-")]
-    num_rows = sum(require_columns(path, tuple(columns)) for path in files)
+    num_rows = sum(require_columns(path, tuple(columns)) for path in files) * (1 if recipe.teacher is None else 2)
     if arguments.get("max_train_samples") is not None:
         if int(arguments["max_train_samples"]) > num_rows:
             raise SettingError(
@@ -181,8 +181,7 @@ def _dataset(recipe: DiffusionRecipe, arguments: Mapping[str, Any]) -> tuple[Pat
         num_rows = int(arguments["max_train_samples"])
     if not recipe.prepare:
         return dataset_dir, num_rows
-    folder = prepared_folder(dataset_dir, Path(recipe.cache_dir), size_px=recipe.size_px(), captions=recipe.captions)
-    return folder, num_rows
+    return prepared_folder(dataset_dir, Path(recipe.cache_dir), **recipe.preparation()), num_rows
 
 
 def _check_base(base: str) -> None:
@@ -215,9 +214,24 @@ def _launch(given: Mapping[str, Any]) -> dict[str, Any]:
     launch.setdefault("num_machines", 1)
     launch.setdefault("dynamo_backend", "no")
     launch.setdefault("num_cpu_threads_per_process", max(1, (os.cpu_count() or 1) // max(1, int(num_processes))))
-    if int(num_processes) > 1 and torch.cuda.device_count() > 1 and not launch.get("use_deepspeed"):
+    if int(num_processes) > 1 and on_cpu(given):
+        # With --cpu, accelerate starts one process, however many are asked for; what it calls multi_gpu is torchrun,
+        # whose processes compute on the CPU where the environment says so (see `environment`).
+        launch.pop("cpu", None)
+        launch["multi_gpu"] = True
+    elif int(num_processes) > 1 and torch.cuda.device_count() > 1 and not launch.get("use_deepspeed"):
         launch.setdefault("multi_gpu", True)
     return launch
+
+
+def on_cpu(launch: Mapping[str, Any]) -> bool:
+    """Whether a recipe's launch options, or the lack of a GPU, put the training on the CPU."""
+    return bool(launch.get("cpu")) or not torch.cuda.is_available()
+
+
+def environment(launch: Mapping[str, Any]) -> dict[str, str]:
+    """What the training's processes find in their environment."""
+    return {"ACCELERATE_USE_CPU": "true"} if on_cpu(launch) else {}
 
 
 def _launch_options() -> dict[str, Option]:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from tqdm import tqdm
 from autochrome.errors import DataError, PictureError, SettingError
 from autochrome.files import write_json
 from autochrome.image import read_picture
+from training.diffusion.teaching import Teacher
 
 CAPTIONS_COLUMN = "captions"
 """The list column that the scripts draw a caption from."""
@@ -42,8 +43,8 @@ _ROWS_AT_ONCE = 64
 _JPEG = {"format": "JPEG", "quality": 97, "subsampling": 0}
 
 
-def check_captions(captions: Mapping[str, int]) -> None:
-    """Refuse shares that no list can hold.
+def check_captions(captions: Mapping[str, int], field: str = "captions") -> None:
+    """Refuse shares that no list can hold; `field` is what the recipe calls them.
 
     Raises:
         SettingError: an unknown name, a share that is no whole number from 0 to 20, or all of them 0.
@@ -51,15 +52,17 @@ def check_captions(captions: Mapping[str, int]) -> None:
     allowed = (*_CAPTION_SOURCES, EMPTY)
     unknown = sorted(set(captions) - set(allowed))
     if unknown:
-        raise SettingError(f"captions: unknown {', '.join(unknown)}; shares are given to {', '.join(allowed)}")
+        raise SettingError(f"{field}: unknown {', '.join(unknown)}; shares are given to {', '.join(allowed)}")
     for name, share in captions.items():
         if not isinstance(share, int) or isinstance(share, bool) or not 0 <= share <= 20:
-            raise SettingError(f"captions.{name} must be a whole number from 0 to 20, got {share!r}")
+            raise SettingError(f"{field}.{name} must be a whole number from 0 to 20, got {share!r}")
     if not any(captions.values()):
-        raise SettingError(f"captions leaves nothing to draw from; give a share to one of {', '.join(allowed)}")
+        raise SettingError(f"{field} leaves nothing to draw from; give a share to one of {', '.join(allowed)}")
 
 
-def prepare(dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mapping[str, int]) -> Path:
+def prepare(
+    dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mapping[str, int], teacher: Teacher | None = None
+) -> Path:
     """The prepared copy of a dataset, made the first time, then found again; several processes may ask at once.
 
     Args:
@@ -67,6 +70,7 @@ def prepare(dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mappi
         cache_dir: where prepared folders lie, each named by what it was made from.
         size_px: side of the squares: pictures are scaled to it by their short side and cropped around their center.
         captions: how often each column, or `empty`, stands in a picture's list; a row without words has what is left.
+        teacher: colors every training picture once more, for a row of its own after the picture's.
 
     Returns:
         A folder for `load_dataset`: splits train and validation (never test) with `image` (JPEG without chroma
@@ -76,13 +80,14 @@ def prepare(dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mappi
     Raises:
         DataError: no dataset is there, a column is missing, a picture is damaged, or it cannot be written.
         SettingError: the shares of the captions are none.
+        UnavailableError, ModelError: the teacher cannot be loaded.
     """
-    folder = prepared_folder(dataset_dir, cache_dir, size_px=size_px, captions=captions)
+    folder = prepared_folder(dataset_dir, cache_dir, size_px=size_px, captions=captions, teacher=teacher)
     if (folder / SETTINGS_NAME).is_file():
         return folder
     partial_folder = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     try:
-        _write_all(dataset_files(dataset_dir), partial_folder / "data", size_px, captions)
+        _write_all(dataset_files(dataset_dir), partial_folder / "data", partial(_small_row, size_px, captions), teacher)
         settings = {"size_px": size_px, "captions": dict(captions), "dataset_dir": str(dataset_dir)}
         write_json(settings, partial_folder / SETTINGS_NAME)
         try:
@@ -97,7 +102,9 @@ def prepare(dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mappi
     return folder
 
 
-def prepared_folder(dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mapping[str, int]) -> Path:
+def prepared_folder(
+    dataset_dir: Path, cache_dir: Path, *, size_px: int, captions: Mapping[str, int], teacher: Teacher | None = None
+) -> Path:
     """Where `prepare` puts the copy of a dataset as it is now; the folder need not be there.
 
     Raises:
@@ -111,6 +118,12 @@ def prepared_folder(dataset_dir: Path, cache_dir: Path, *, size_px: int, caption
         "captions": {name: share for name, share in sorted(captions.items()) if share},
         "files": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in dataset_files(dataset_dir)],
     }
+    if teacher is not None:
+        check_captions(teacher.captions, "teacher_captions")
+        settings["teacher"] = [
+            teacher.model,
+            {name: share for name, share in sorted(teacher.captions.items()) if share},
+        ]
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     return cache_dir / f"{dataset_dir.resolve().name}-{size_px}px-{key}"
 
@@ -157,22 +170,27 @@ def caption_list(row: Mapping[str, Any], captions: Mapping[str, int]) -> list[st
     return listed or [""]
 
 
-def _write_all(files: list[Path], folder: Path, size_px: int, captions: Mapping[str, int]) -> None:
+def _write_all(
+    files: list[Path], folder: Path, make: Callable[[dict[str, Any]], dict[str, Any]], teacher: Teacher | None
+) -> None:
     columns = ("image", "conditioning_image", *_COPIED)
     total = sum(require_columns(path, columns) for path in files)
     folder.mkdir(parents=True)
-    make = partial(_small_row, size_px=size_px, captions=captions)
-    # Pillow and zlib let other threads run while they work.
+    # Pillow, zlib and torch let other threads run while they work.
     with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=total, desc="preparing", unit="picture") as progress:
         for path in files:
+            taught = teacher if path.name.startswith("train-") else None
             with pyarrow.parquet.ParquetWriter(folder / path.name, _schema()) as writer:
                 for name, rows in _batches(path, columns):
                     try:
                         made = list(pool.map(make, rows))
                     except PictureError as error:
                         raise DataError(f"a picture of '{name}' cannot be read: {error}; build it again") from error
+                    if taught is not None:
+                        colored = pool.map(partial(_taught_row, taught), made)
+                        made = [row for pair in zip(made, colored, strict=True) for row in pair]
                     writer.write_table(pyarrow.Table.from_pylist(made, schema=_schema()))
-                    progress.update(len(made))
+                    progress.update(len(rows))
 
 
 def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -184,13 +202,23 @@ def _batches(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[d
         raise DataError(f"'{path}' is damaged: {' '.join(str(error).split())}; build the dataset again") from error
 
 
-def _small_row(row: dict[str, Any], *, size_px: int, captions: Mapping[str, int]) -> dict[str, Any]:
+def _small_row(size_px: int, captions: Mapping[str, int], row: dict[str, Any]) -> dict[str, Any]:
     image, conditioning = (_square(row[name], size_px) for name in ("image", "conditioning_image"))
     return {
         "image": {"bytes": _encode(image, **_JPEG), "path": None},
         "conditioning_image": {"bytes": _encode(conditioning.convert("L"), format="PNG"), "path": None},
         CAPTIONS_COLUMN: caption_list(row, captions),
         **{name: row[name] for name in _COPIED},
+    }
+
+
+def _taught_row(teacher: Teacher, row: dict[str, Any]) -> dict[str, Any]:
+    """A prepared row, with the teacher's colors in place of the photograph's own."""
+    image = teacher.color(read_picture(row["conditioning_image"]["bytes"]))
+    return {
+        **row,
+        "image": {"bytes": _encode(image, **_JPEG), "path": None},
+        CAPTIONS_COLUMN: caption_list(row, teacher.captions),
     }
 
 

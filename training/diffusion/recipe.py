@@ -11,6 +11,7 @@ from autochrome.errors import SettingError
 from autochrome.pipelines import DiffusionPipeline
 from autochrome.pipelines.settings import check_settings
 from training.diffusion.preparing import check_captions
+from training.diffusion.teaching import Teacher, make_teacher
 
 SCRIPTS = ("controlnet", "text_to_image")
 
@@ -44,6 +45,11 @@ class DiffusionRecipe:
     `captions`; false: straight from the dataset's own pictures, with one column of captions."""
     captions: dict[str, int] = field(default_factory=dict)
     """How often `text`, `text_color` and `empty` are drawn, as whole numbers; with `prepare` only."""
+    teacher: str | None = None
+    """A model, by its catalog id or folder, that colors every training picture once more, for what is learned without
+    words; null: none. With `prepare` only."""
+    teacher_captions: dict[str, int] = field(default_factory=dict)
+    """How often `text` and `empty` are drawn for the pictures that the teacher colored."""
     cache_dir: str = "runs/cache"
     """Where prepared copies lie, once for all recipes that use the same."""
     script_path: str | None = None
@@ -71,6 +77,14 @@ class DiffusionRecipe:
             return self.init_from
         return str(self.arguments.get("pretrained_model_name_or_path") or "")
 
+    def teaching(self) -> Teacher | None:
+        """Who colors the training pictures once more."""
+        return make_teacher(self.teacher, self.teacher_captions)
+
+    def preparation(self) -> dict[str, Any]:
+        """How `prepare` makes the copy."""
+        return {"size_px": self.size_px(), "captions": self.captions, "teacher": self.teaching()}
+
     def size_px(self) -> int:
         """The side of the training pictures."""
         return int(self.arguments.get("resolution", 512))
@@ -88,6 +102,10 @@ def load_recipe(path: Path, overrides: list[str]) -> DiffusionRecipe:
         raise SettingError(f"script must be one of {', '.join(SCRIPTS)}; got {recipe.script!r}")
     if recipe.prepare:
         check_captions(recipe.captions)
+        if recipe.teaching() is not None:
+            check_captions(recipe.teacher_captions, "teacher_captions")
+    elif recipe.teacher is not None:
+        raise SettingError("a teacher colors the prepared copy only: set prepare=true, or drop teacher")
     elif recipe.captions:
         raise SettingError(
             "captions are mixed in the prepared copy only: set prepare=true, or drop captions and name one column "

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -36,8 +36,10 @@ class Finished:
     """The end of what it wrote to stderr, without progress bars."""
 
 
-def run(command: Sequence[str]) -> Finished:
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Finished:
     """Run a command to its end; what it writes to stderr comes out as it is written, unbuffered.
+
+    `environment` is added to ours.
 
     The child is a process group of its own: whoever interrupts or ends us, the whole group is interrupted once.
 
@@ -46,9 +48,9 @@ def run(command: Sequence[str]) -> Finished:
         ModelError: the script's progress bar says that the loss is not a number; the child has stopped by then.
     """
     # A second busy process makes spinning threads several times slower; Python's own buffer would hold lines back.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1"}
+    variables = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
     with _terminable():
-        child = _start(command, environment)
+        child = _start(command, variables)
         chunks: deque[bytes] = deque(maxlen=_KEPT_CHUNKS)
         reader = threading.Thread(target=_pass_on, args=(child, chunks), daemon=True)
         reader.start()
