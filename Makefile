@@ -2,6 +2,7 @@
 #   make demo    serve the page            make test    run the tests
 #   make check   lint, types, house rules  make bench   measure the speed here
 #   make setup   only install              make clean   remove what was installed
+#   make space   the demo as a Space gets it, in an environment of its own
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,7 +19,7 @@ endif
 # Idle OpenMP threads sleep instead of spinning: on a shared machine several times faster.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check bench setup clean
+.PHONY: demo test check space bench setup clean
 demo: .venv/.installed
 	$(BIN)/python app.py
 
@@ -32,6 +33,9 @@ check: .venv/.installed-dev
 	$(BIN)/mypy app.py autochrome dataset_builder training tests
 	$(BIN)/mypy --explicit-package-bases metric_spaces
 	$(BIN)/python -m pytest tests/test_house.py
+
+space: .venv/.installed-dev
+	AUTOCHROME_FRESH_SPACE=1 $(BIN)/python -m pytest tests/test_deploy_space.py -k clone_and_serve
 
 bench: .venv/.installed
 	$(BIN)/autochrome benchmark

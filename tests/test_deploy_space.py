@@ -7,10 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import gradio_client
 import httpx
+import PIL.Image
 import pytest
 import yaml
 from loopback_hub import WRITE_TOKEN, serve_hub
@@ -27,6 +30,8 @@ from autochrome.pipelines import FeedforwardPipeline
 
 ROOT = Path(__file__).parent.parent
 REPO = "user/autochrome"
+FRESH = "AUTOCHROME_FRESH_SPACE"
+"""Set by `make space`: the clone gets an environment of its own, with nothing but its requirements.txt (minutes)."""
 START_SECONDS = 600
 """Patience with a busy machine; on an idle one the demo answers after about 5."""
 HEAD: dict[str, Any] = {
@@ -121,16 +126,44 @@ def test_deploy_clone_and_serve(tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PYTHONPATH", "GRADIO"))}
     settings = {"GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "space-home")}
     log = tmp_path / "log.txt"
+    python = install(space, tmp_path / "environment") if FRESH in os.environ else sys.executable
     with log.open("w") as out:
-        command = [sys.executable, "app.py"]
+        command = [python, "app.py"]
         process = subprocess.Popen(command, cwd=space, env={**kept, **settings}, stdout=out, stderr=subprocess.STDOUT)
         try:
             page = first_page(f"http://127.0.0.1:{port}/", process, log)
+            models = ["gan-stable", "steerable", "diffusion-mini"] if FRESH in os.environ else ["gan-stable"]
+            for model in models:  # what a model needs is imported with its first picture
+                assert colored_with(f"http://127.0.0.1:{port}/", model, tmp_path) == model
         finally:
             process.kill()
             process.wait()
     assert "Autochrome" in page
     assert "Cloned" in page
+
+
+def install(space: Path, folder: Path) -> str:
+    """The Python of a new environment with what the Space asks for; torch in the build that is here."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = str(folder / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "0"]
+    subprocess.run([*pip, "--no-deps", f"torch=={Version(version('torch')).public}"], check=True)
+    subprocess.run([*pip, "-r", space / "requirements.txt"], check=True)
+    return python
+
+
+def colored_with(url: str, model: str, folder: Path) -> str:
+    """The model that a picture came back from."""
+    photo = folder / "photo.png"
+    PIL.Image.linear_gradient("L").save(photo)
+    client = gradio_client.Client(url, verbose=False, download_files=folder)
+    try:
+        path, report = client.predict(image=gradio_client.handle_file(photo), model=model, api_name="/colorize")
+    finally:
+        client.close()
+    with PIL.Image.open(path) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (256, 256))
+    return str(report["model"])
 
 
 def first_page(url: str, process: "subprocess.Popen[bytes]", log: Path) -> str:
