@@ -29,6 +29,7 @@ from training.diffusion.checkpoints import list_checkpoints, set_broken_aside
 from training.diffusion.measuring import condition_followed, read_samples
 from training.diffusion.preparing import caption_list, prepare
 from training.diffusion.recipe import DiffusionRecipe
+from training.diffusion.run_script import favor_noise
 from training.diffusion.running import exit_code, last_lines, run
 from training.diffusion.scripts import RELEASES, find_script, fitting_release
 from training.diffusion.teaching import Teacher
@@ -129,6 +130,22 @@ def test_a_loss_that_is_no_number_ends_the_run() -> None:
     code = "import sys, time; sys.stderr.write(chr(13).join(sys.argv[1:])); time.sleep(99)"
     with pytest.raises(ModelError, match=r"the loss became NaN.*a lower arguments.learning_rate, from a checkpoint"):
         run([sys.executable, "-c", code, *bars])
+
+
+def test_timesteps_are_drawn_from_the_noisiest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else that the scripts draw is touched."""
+    uniform = torch.randint
+    monkeypatch.setattr(torch, "randint", uniform)  # put back afterwards
+    favor_noise(0.5)
+    torch.manual_seed(0)
+    drawn = torch.randint(0, 1000, (20_000,))
+    assert (int(drawn.min()), int(drawn.max())) == (0, 999)
+    assert float((drawn >= 950).float().mean()) == pytest.approx(0.5 + 0.5 * 0.05, abs=0.02)
+    for arguments in ((10, (4, 3)), (5, 10, (7,))):
+        torch.manual_seed(1)
+        found = torch.randint(*arguments)
+        torch.manual_seed(1)
+        assert torch.equal(found, uniform(*arguments))
 
 
 def test_a_trained_base_gets_its_frozen_parts_back(tmp_path: Path) -> None:

@@ -194,7 +194,9 @@ def test_several_processes_without_a_gpu(
         "path = pathlib.Path(__file__).with_name(f'{accelerator.process_index} of {accelerator.num_processes}')\n"
         "path.write_text(accelerator.device.type)\n"
     )
-    assert run([*plan.command[:begin], *options, str(script)], environment({})).exit_code == 0, capfd.readouterr().err
+    assert (
+        run([*plan.command[:begin], *options, str(script)], environment(load_recipe(recipe_file, []))).exit_code == 0
+    ), capfd.readouterr().err
     assert [path.read_text() for path in sorted(recipe_file.parent.glob("? of 2"))] == ["cpu", "cpu"]
 
 
@@ -262,6 +264,7 @@ def test_what_cannot_run_is_refused_before_anything_starts(
         ({"script": "dreambooth"}, r"script must be one of controlnet, text_to_image; got 'dreambooth'"),
         ({"captions": {}}, r"captions leaves nothing to draw from"),
         ({"captions": {"txt": 1}}, r"captions: unknown txt; shares are given to text, text_color, empty"),
+        ({"high_noise_share": 1.5}, r"high_noise_share must be from 0 to 1, got 1.5"),
         ({"teacher": "gan-stable"}, r"teacher_captions leaves nothing to draw from"),
         ({"teacher_captions": {"empty": 1}}, r"teacher_captions are for the pictures of a teacher; name one, or drop"),
         (

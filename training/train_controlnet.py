@@ -60,7 +60,7 @@ def train(recipe: DiffusionRecipe, script: Path, plan: Plan) -> int:
         temporary.write_text(recipe_to_yaml(recipe), encoding="utf-8")
 
     began = time.monotonic()
-    finished = run(plan.command, environment(recipe.launch))
+    finished = run(plan.command, environment(recipe))
     if finished.exit_code:
         said = "".join(f"\n  {line}" for line in finished.last_lines)
         print(f"train_controlnet: error: {script.name} ended with code {finished.exit_code}:{said}", file=sys.stderr)

@@ -19,6 +19,7 @@ from training.diffusion.measuring import require_samples
 from training.diffusion.options import Option, parser_options, script_options, to_command
 from training.diffusion.preparing import CAPTIONS_COLUMN, EMPTY, dataset_files, prepared_folder, require_columns
 from training.diffusion.recipe import DiffusionRecipe
+from training.diffusion.run_script import HIGH_NOISE_SHARE
 
 MIN_STEPS = 4000
 """ControlNets begin to follow their condition suddenly, after 3,000 to 7,000 optimizer steps whatever the batch."""
@@ -229,9 +230,12 @@ def on_cpu(launch: Mapping[str, Any]) -> bool:
     return bool(launch.get("cpu")) or not torch.cuda.is_available()
 
 
-def environment(launch: Mapping[str, Any]) -> dict[str, str]:
+def environment(recipe: DiffusionRecipe) -> dict[str, str]:
     """What the training's processes find in their environment."""
-    return {"ACCELERATE_USE_CPU": "true"} if on_cpu(launch) else {}
+    found = {"ACCELERATE_USE_CPU": "true"} if on_cpu(recipe.launch) else {}
+    if recipe.high_noise_share:
+        found[HIGH_NOISE_SHARE] = str(recipe.high_noise_share)
+    return found
 
 
 def _launch_options() -> dict[str, Option]:

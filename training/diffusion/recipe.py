@@ -63,6 +63,9 @@ class DiffusionRecipe:
     """The license of the resulting weights, as the Hub spells it: what the base demands."""
     dataset_id: str | None = None
     """The dataset's name on the Hub, for the model card; null: it is not there."""
+    high_noise_share: float = 0.0
+    """Of the timesteps, the share that is drawn from the noisiest twentieth, where colors are chosen; the rest, as the
+    scripts do it, from all alike, most of which show the colors through the noise. For sampling in few steps."""
     launch: dict[str, Any] = field(default_factory=dict)
     """Options of `accelerate launch`; `mixed_precision: auto` is bf16 where the device has it, else fp16 on a GPU and
     no on a CPU."""
@@ -116,6 +119,8 @@ def load_recipe(path: Path, overrides: list[str]) -> DiffusionRecipe:
     resolution = recipe.arguments.get("resolution", 512)
     if not isinstance(resolution, int) or resolution < 8 or resolution % 8:
         raise SettingError(f"arguments.resolution must be a multiple of 8, got {resolution!r}")
+    if not 0 <= recipe.high_noise_share <= 1:
+        raise SettingError(f"high_noise_share must be from 0 to 1, got {recipe.high_noise_share}")
     if recipe.pipeline_dir is not None and recipe.script != "controlnet":
         raise SettingError("pipeline_dir is for script 'controlnet': a base has no ControlNet to be joined with")
     _check_evaluation(recipe.evaluation)
