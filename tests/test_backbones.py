@@ -1,5 +1,7 @@
 """Backbones: the same features as the networks they come from, and what is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,38 @@ def test_folded_mobilenet_equals_transformers(
     assert [feature.shape[1] for feature in features] == list(backbone.channels)
     assert vector.shape[1] == backbone.head.num_features == 1280 + 7
     torch.testing.assert_close(vector[:, -7:], logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options", [QUARTER, {"depth_multiplier": 0.35, "expand_ratio": 4, "min_depth": 12, "finegrained_output": False}]
+)
+def test_a_mobilenet_without_transformers_is_the_same_network(options: dict[str, Any], tmp_path: Path) -> None:
+    """Parts, their names and what they compute, and how far random weights of a beginning are spread."""
+    config = MobileNetV2Config(**options, layer_norm_eps=1e-3, num_labels=7)
+    MobileNetV2ForImageClassification(config).save_pretrained(tmp_path)
+    plain = build_backbone("mobilenet_v2", options, num_classes=7).eval()
+    folded = build_backbone("mobilenet_v2", options, tmp_path, num_classes=7).eval()
+    for name, tensor in plain.state_dict().items():
+        expected = folded.state_dict()[name]
+        assert tensor.shape == expected.shape, name
+        if tensor.numel() > 1000:  # fewer random numbers say too little
+            assert tensor.std().item() == pytest.approx(expected.std().item(), rel=0.15), name
+    plain.load_state_dict(folded.state_dict())
+    grey = torch.rand(1, 1, 32, 64) * 2 - 1
+    with torch.no_grad():
+        pairs = list(zip(plain(grey), folded(grey), strict=True))
+        assert plain.head is not None
+        assert folded.head is not None
+        pairs.append((plain.head(pairs[-1][0]), folded.head(pairs[-1][1])))
+    for mine, theirs in pairs:
+        torch.testing.assert_close(mine, theirs)
+    assert (plain.channels, plain.strides) == (folded.channels, folded.strides)
+
+
+def test_a_finished_model_loads_without_transformers() -> None:
+    """Whose import takes some seconds of processor time, for which the first person would wait."""
+    code = "import sys, autochrome; autochrome.load_pipeline('natural'); sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_resnet_has_the_asked_for_stages() -> None:
@@ -183,6 +217,11 @@ def test_options_that_make_no_network_are_refused() -> None:
         SettingError, match="no backbone is called 'vgg'; there are: mobilenet_v2, resnet, efficientnet"
     ):
         build_backbone("vgg", {})
-    for name, options in (("resnet", {"layer_type": "unheard-of"}), ("convnext", {"depths": 3})):
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("resnet", {"layer_type": "unheard-of"}),
+        ("convnext", {"depths": 3}),
+        ("mobilenet_v2", {"depth_multiplier": 0}),
+    ]
+    for name, options in refused:
         with pytest.raises(SettingError, match=f"backbone {name} cannot be built with options"):
             build_backbone(name, options)

@@ -87,11 +87,18 @@ def num_waiting(url: str) -> int:
 
 
 def wait_for(number: int, url: str) -> None:
-    """Until so many wait in the queue, besides the one whose turn it is."""
+    """Until so many wait in the queue, besides those in work."""
     deadline = time.monotonic() + patient.PATIENCE_SECONDS
     while num_waiting(url) != number:
         assert time.monotonic() < deadline, f"{num_waiting(url)} are waiting, not {number}"
         time.sleep(0.02)
+
+
+def occupy(url: str, path: str) -> list[str]:
+    """Both places at work are taken; the ids of what is done there."""
+    working = [join(url, path).raise_for_status().json()["event_id"] for _ in range(2)]
+    wait_for(0, url)
+    return working
 
 
 def test_a_full_queue_refuses_politely_and_serves_those_in_it(
@@ -99,8 +106,7 @@ def test_a_full_queue_refuses_politely_and_serves_those_in_it(
 ) -> None:
     client = patient.connect(url, tmp_path)
     path, small = upload(url, slow_photo), upload(url, grey_photo)
-    first = join(url, path).raise_for_status().json()["event_id"]
-    wait_for(0, url)
+    working = occupy(url, path)
     waiting = [join(url, small).raise_for_status().json()["event_id"] for _ in range(2)]
     refused = join(url, small)
     assert refused.status_code == 503
@@ -109,7 +115,7 @@ def test_a_full_queue_refuses_politely_and_serves_those_in_it(
     with pytest.raises(Exception, match="Queue is full! Please try again"):
         client.predict(handle_file(grey_photo), api_name="/colorize")
     client.close()
-    for event in (first, *waiting):
+    for event in (*working, *waiting):
         assert answer(url, event).startswith(("event: complete", "event: heartbeat"))
     assert join(url, small).status_code == 200, "there is room again"
     wait_for(0, url)
@@ -123,12 +129,11 @@ def test_nothing_runs_beside_the_queue(url: str) -> None:
 
 
 def test_who_leaves_frees_the_place(url: str, slow_photo: Path, grey_photo: Path) -> None:
-    """Both the one at work and one that waits go away; who comes after them is served."""
+    """Those at work and one that waits go away; who comes after them is served."""
     slow, small = upload(url, slow_photo), upload(url, grey_photo)
-    working = join(url, slow).json()["event_id"]
-    wait_for(0, url)
+    working = occupy(url, slow)
     waiting, staying = (join(url, small).json()["event_id"] for _ in range(2))
-    for event in (waiting, working):
+    for event in (waiting, *working):
         with httpx.stream("GET", f"{url}/gradio_api/call/colorize/{event}", timeout=patient.PATIENCE_SECONDS) as stream:
             time.sleep(0.2)  # the server has begun to answer
             assert stream.status_code == 200
@@ -138,18 +143,19 @@ def test_who_leaves_frees_the_place(url: str, slow_photo: Path, grey_photo: Path
 
 
 def test_cancel(url: str, slow_photo: Path, grey_photo: Path, tmp_path: Path) -> None:
-    """A run and a wait are cancelled; the next result comes, and is the right one."""
+    """Runs and a wait are cancelled; the next result comes, and is the right one."""
     client = patient.connect(url, tmp_path)
-    running = client.submit(handle_file(slow_photo), api_name="/colorize")
+    running = [client.submit(handle_file(slow_photo), api_name="/colorize") for _ in range(2)]
     deadline = time.monotonic() + patient.PATIENCE_SECONDS
-    while running.status().code.name != "PROCESSING":
-        assert time.monotonic() < deadline, running.status()
+    while {run.status().code.name for run in running} != {"PROCESSING"}:
+        assert time.monotonic() < deadline, [run.status() for run in running]
         time.sleep(0.02)
     waiting = client.submit(handle_file(grey_photo), api_name="/colorize")
     wait_for(1, url)
     waiting.cancel()
     wait_for(0, url)
-    running.cancel()
+    for run in running:
+        run.cancel()
     path, report = client.predict(handle_file(grey_photo), api_name="/colorize")
     client.close()
     with PIL.Image.open(path) as picture, PIL.Image.open(grey_photo) as photo:

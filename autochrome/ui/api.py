@@ -1,6 +1,7 @@
 """The endpoints for programs: /colorize, /evaluate and /models; hints and docstrings are their documentation.
 
 Every endpoint waits in the queue with the page: the model, and the measuring of large pictures, run for one at a time.
+Two colorings are in work, so that one is read, measured and written while the model runs for the other.
 """
 
 from pathlib import Path
@@ -120,7 +121,7 @@ def add_endpoints(studio: Studio) -> None:
         with sentences():
             return [row.to_dict() for row in studio.catalog]
 
-    gr.api(colorize, api_name="colorize", concurrency_limit=1, concurrency_id="model")
+    gr.api(colorize, api_name="colorize", concurrency_limit=2, concurrency_id="programs")
     gr.api(evaluate, api_name="evaluate", concurrency_limit=1, concurrency_id="model")
     gr.api(models, api_name="models")
 

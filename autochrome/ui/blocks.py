@@ -14,6 +14,9 @@ from autochrome.ui.studio import Studio
 TITLE = """<div class="title"><h1><span class="grains" aria-hidden="true"><i></i><i></i><i></i></span>Autochrome</h1>
 <p>Color for black-and-white photographs, with every shade of their own light kept.</p></div>"""
 
+QUEUE_SLEEP_SECONDS = 0.005
+"""Between two looks at the queue. Gradio looks a thousand times a second, which takes the models' time from them."""
+
 
 def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
     """Build the page and its API for the models of a catalog. The default model is loaded once the server listens.
@@ -40,5 +43,6 @@ def build_demo(catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> gr.Blocks:
     # One queue: the model runs for one person at a time, and who finds it full is told so at once.
     # Closed but to the queue: a direct call would run beside it.
     demo.queue(max_size=limits.max_waiting, default_concurrency_limit=4, api_open=False)
+    demo._queue.sleep_when_free = QUEUE_SLEEP_SECONDS
     demo.extra_startup_events.append(warm)
     return demo
