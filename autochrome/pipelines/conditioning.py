@@ -1,16 +1,17 @@
-"""A person's directions as the tensors that a steered network reads, and the last exactness of its answer."""
+"""A person's directions as the tensors that a steered network reads."""
 
 import functools
 from collections.abc import Sequence
 
 import numpy as np
+import PIL.Image
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from autochrome.color import AB_SCALE, rgb_to_lab, split_lab
 from autochrome.image import picture_to_tensor
-from autochrome.models.steering import NUM_HINT_VALUES, distances, sample
+from autochrome.models.steering import NUM_HINT_VALUES
 from autochrome.naming import cluster_colors
 from autochrome.pipelines.directions import MAX_PALETTE, Hint, PaletteColor, color_to_lab
 from autochrome.pipelines.exemplar import Exemplar
@@ -26,10 +27,8 @@ MAX_CELLS = 48 * 48
 MAX_POINT_RADIUS = 0.035
 """The network has learnt points; a larger disc is given to it as all the cells that it covers."""
 
-_COLORS_SIDE_PX = 64
-
-_NUM_ROUNDS = 8
-"""A hint between four cells is met to three fifths of what is missing by each round, one in a cell's middle at once."""
+_COLORS_SIDE_PX = 32
+"""Main colors are those of surfaces: of a larger copy, single bright pixels would be among them."""
 
 
 def hints_to_tensor(hints: Sequence[Hint], height: int, width: int) -> Tensor | None:
@@ -72,27 +71,8 @@ def exemplar_ab(exemplar: Exemplar, height: int, width: int) -> Tensor:
 @functools.lru_cache(maxsize=8)
 def exemplar_to_palette(exemplar: Exemplar) -> Tensor:
     """The main colors of an exemplar as a palette `(1, P, 4)`, weighted by the share that each covers."""
-    small = exemplar.picture.copy()
-    small.thumbnail((_COLORS_SIDE_PX, _COLORS_SIDE_PX))
+    small = exemplar.picture.resize((_COLORS_SIDE_PX, _COLORS_SIDE_PX), PIL.Image.Resampling.BOX)
     pixels = rgb_to_lab(picture_to_tensor(small))[0].flatten(1).T.numpy().astype(np.float64)
     centers, shares = cluster_colors(pixels, MAX_PALETTE)
     values = np.column_stack([centers[:, 1:] / AB_SCALE, centers[:, :1] / 100, shares])
     return torch.from_numpy(values[shares > 0].astype(np.float32))[None]
-
-
-def meet_hints(ab: Tensor, hints: Tensor) -> Tensor:
-    """Move ab_normalized `(1, 2, h, w)` so that it has exactly the color of each hint `(1, N, 6)` in its middle.
-
-    What is missing at the hints is spread around each over its radius, at least a cell, and fades over as much again;
-    between hints that are close it is their mean. Hints of little confidence are met as little.
-    """
-    height, width = ab.shape[-2:]
-    found = sample(ab, hints[..., :2])
-    wanted = torch.lerp(found, hints[..., 2:4], hints[..., 5:])
-    reach = hints[:, None, :, 4].clamp_min(1 / min(height, width))
-    near = torch.exp(-(distances(hints, height, width) / reach).square())
-    near = near / near.sum(dim=2, keepdim=True).clamp_min(1.0)
-    for _ in range(_NUM_ROUNDS):
-        moved = near @ (wanted - sample(ab, hints[..., :2]))
-        ab = ab + moved.transpose(1, 2).unflatten(2, (height, width))
-    return ab

@@ -24,12 +24,12 @@ from autochrome.pipelines.conditioning import (
     exemplar_ab,
     exemplar_to_palette,
     hints_to_tensor,
-    meet_hints,
     palette_to_tensor,
 )
 from autochrome.pipelines.exemplar import Exemplar
 from autochrome.pipelines.feedforward import PX_PER_RENDER_FACTOR, place_model, shrink_lightness
 from autochrome.pipelines.matching import match_exemplar
+from autochrome.pipelines.meeting import draw_to_palette, meet_hints, spread_hints
 from autochrome.pipelines.pictures import Picture
 from autochrome.pipelines.settings import (
     ExemplarSetting,
@@ -123,7 +123,8 @@ class SteerablePipeline(Pipeline):
         """Color one picture. A setting that is `None`, empty or missing has the model's default.
 
         What the backbone saw in the last pictures is kept: the same picture with other directions takes the decoder
-        only. The guidance scale multiplies what words change. Hints are met exactly, whatever else is said.
+        only. The guidance scale multiplies what words change. The result is led towards a palette, and hints are met
+        exactly, whatever else is said.
 
         Raises:
             SettingError: a setting is out of range, or of no use to this model; an exemplar is grey.
@@ -197,15 +198,19 @@ class SteerablePipeline(Pipeline):
             hints = hints_to_tensor(settings["hints"], height, width)
             whole = self._conditions(seen, settings, hints)
             raw = self.model.decode(seen.features, whole.to(self.device))
+            if not torch.isfinite(raw).all():
+                raise ModelError(f"{self.model_id} gave colors that are not numbers; its weights may be damaged")
             ab, scale = self.model.ab_from_raw(raw), settings["guidance_scale"]
             if scale != 1 and whole.words is not None:
                 silent = replace(whole, words=None, word_mask=None)
                 plain = self.model.decode(seen.features, silent.to(self.device))
                 ab = torch.lerp(self.model.ab_from_raw(plain), ab, scale)
+            lightness = seen.lightness.to(self.device)
+            if whole.palette is not None and (settings["palette"] or _has_matches(whole.hints)):
+                ab = draw_to_palette(ab, whole.palette.to(self.device), lightness)
             if hints is not None:
-                ab = meet_hints(ab.clamp(-1, 1), hints.to(self.device))
-            if not torch.isfinite(raw).all():
-                raise ModelError(f"{self.model_id} gave colors that are not numbers; its weights may be damaged")
+                hints = hints.to(self.device)
+                ab = meet_hints(spread_hints(ab.clamp(-1, 1), hints, lightness), hints)
             expected = raw[:, 2:].exp().cpu() * AB_SCALE
             ab = ab.float().clamp(-1, 1).cpu() * AB_SCALE
         return ab.clone(), expected.clone()  # outside inference mode: ordinary tensors, which a caller may change
@@ -245,3 +250,8 @@ class SteerablePipeline(Pipeline):
         if not rest:
             return ()
         return (f"The prompt is longer than what is read; this was left out: {rest}",)
+
+
+def _has_matches(hints: Tensor | None) -> bool:
+    """Whether an exemplar has something in common with the picture: of another one nothing more is taken over."""
+    return hints is not None and bool((hints[..., 5] < 1).any())
