@@ -43,6 +43,9 @@ _WEIGHT_TRUST = 0.5
 
 _NUM_BALANCINGS = 10
 
+_SMOOTHED_CELLS = 5
+"""Each place goes the mean way of a square of so many cells: alone, one of two neighbors may take another color."""
+
 
 def spread_hints(ab: Tensor, hints: Tensor, lightness: Tensor) -> Tensor:
     """Carry what ab_normalized lacks at the hints over to what is near and alike, by Gaussian process regression.
@@ -98,7 +101,7 @@ def draw_to_palette(ab: Tensor, palette: Tensor, lightness: Tensor) -> Tensor:
 
     Optimal transport with an entropic term (Cuturi 2013, arXiv:1306.0895) from the places of the picture to the colors
     of the palette, and each place goes a share of the way to the mean of its colors (Ferradans et al. 2014,
-    arXiv:1307.5551, section 3), the less the longer it is. The weights of the palette are held to loosely, as in
+    arXiv:1307.5551, section 3; smoothed, as theirs is), the less the longer it is. The weights of the palette are held to loosely, as in
     unbalanced transport (Chizat et al. 2018, arXiv:1607.05816): a picture with much sky may keep it.
 
     Args:
@@ -123,5 +126,6 @@ def draw_to_palette(ab: Tensor, palette: Tensor, lightness: Tensor) -> Tensor:
     way = drawn - here
     share = _DRAWN * torch.exp(-way.square().sum(dim=2, keepdim=True) / (2 * _DRAWN_WITHIN**2))
     moved = (share * way)[..., :2].transpose(1, 2).unflatten(2, (height, width))
-    led: Tensor = ab + moved / AB_SCALE
+    smooth = F.avg_pool2d(moved, _SMOOTHED_CELLS, 1, padding=_SMOOTHED_CELLS // 2, count_include_pad=False)
+    led: Tensor = ab + smooth / AB_SCALE
     return led
