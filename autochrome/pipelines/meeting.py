@@ -100,8 +100,8 @@ def draw_to_palette(ab: Tensor, palette: Tensor, lightness: Tensor) -> Tensor:
     """Lead ab_normalized towards the colors of a palette, each place to what is nearest in color and in lightness.
 
     Optimal transport with an entropic term (Cuturi 2013, arXiv:1306.0895) from the places of the picture to the colors
-    of the palette, and each place goes a share of the way to the mean of its colors (Ferradans et al. 2014,
-    arXiv:1307.5551, section 3; smoothed, as theirs is), the less the longer it is. The weights of the palette are held to loosely, as in
+    of the palette, and each place goes a share of the way to the mean of its colors, the less the longer it is, and
+    smoothed (Ferradans et al. 2014, arXiv:1307.5551, section 3). The weights of the palette are held to loosely, as in
     unbalanced transport (Chizat et al. 2018, arXiv:1607.05816): a picture with much sky may keep it.
 
     Args:
