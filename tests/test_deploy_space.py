@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio_client
 import httpx
+import patient
 import PIL.Image
 import pytest
 import yaml
@@ -156,7 +157,7 @@ def colored_with(url: str, model: str, folder: Path) -> str:
     """The model that a picture came back from."""
     photo = folder / "photo.png"
     PIL.Image.linear_gradient("L").save(photo)
-    client = gradio_client.Client(url, verbose=False, download_files=folder)
+    client = patient.connect(url, folder)
     try:
         path, report = client.predict(image=gradio_client.handle_file(photo), model=model, api_name="/colorize")
     finally:

@@ -22,7 +22,7 @@ from autochrome.hub.model import model_files
 from training.diffusion.joining import join
 from training.diffusion.joining import main as join_main
 from training.diffusion.options import script_options
-from training.diffusion.plan import count_steps, environment, make_plan
+from training.diffusion.plan import count_steps, make_plan
 from training.diffusion.recipe import DiffusionRecipe, load_recipe
 from training.diffusion.running import run
 from training.train_controlnet import main
@@ -164,9 +164,11 @@ def test_a_failing_script_gives_its_code_and_its_last_words(
 
 
 def test_a_dry_run_prints_the_command_and_starts_nothing(recipe_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(recipe_file), "--dry-run", "arguments.gradient_checkpointing=true"]) == 0
+    changes = ["arguments.gradient_checkpointing=true", "high_noise_share=0.25"]
+    assert main([str(recipe_file), "--dry-run", *changes]) == 0
     out, err = capsys.readouterr()
     command = next(line for line in out.splitlines() if "accelerate_cli launch" in line)
+    assert command.startswith(f"AUTOCHROME_HIGH_NOISE_SHARE=0.25 {sys.executable} "), "it can be copied as it is"
     assert "run_script.py" in command
     assert "--mixed_precision no --num_cpu_threads_per_process 1 --num_processes 1" in command
     assert "--validation_prompt 'a dog' 'it'\"'\"'s'" in command
@@ -194,9 +196,8 @@ def test_several_processes_without_a_gpu(
         "path = pathlib.Path(__file__).with_name(f'{accelerator.process_index} of {accelerator.num_processes}')\n"
         "path.write_text(accelerator.device.type)\n"
     )
-    assert (
-        run([*plan.command[:begin], *options, str(script)], environment(load_recipe(recipe_file, []))).exit_code == 0
-    ), capfd.readouterr().err
+    finished = run([*plan.command[:begin], *options, str(script)], plan.environment)
+    assert finished.exit_code == 0, capfd.readouterr().err
     assert [path.read_text() for path in sorted(recipe_file.parent.glob("? of 2"))] == ["cpu", "cpu"]
 
 

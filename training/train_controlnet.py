@@ -33,7 +33,7 @@ from training.diffusion.checkpoints import set_broken_aside
 from training.diffusion.joining import join
 from training.diffusion.measuring import measure
 from training.diffusion.options import missing_packages
-from training.diffusion.plan import Plan, environment, make_plan
+from training.diffusion.plan import Plan, make_plan
 from training.diffusion.preparing import prepare
 from training.diffusion.recipe import DiffusionRecipe, describe_fields, load_recipe, recipe_to_yaml
 from training.diffusion.run_script import declare_missing_operators
@@ -60,7 +60,7 @@ def train(recipe: DiffusionRecipe, script: Path, plan: Plan) -> int:
         temporary.write_text(recipe_to_yaml(recipe), encoding="utf-8")
 
     began = time.monotonic()
-    finished = run(plan.command, environment(recipe))
+    finished = run(plan.command, plan.environment)
     if finished.exit_code:
         said = "".join(f"\n  {line}" for line in finished.last_lines)
         print(f"train_controlnet: error: {script.name} ended with code {finished.exit_code}:{said}", file=sys.stderr)
@@ -80,6 +80,7 @@ def describe(recipe: DiffusionRecipe, script: Path, plan: Plan, seconds: float) 
         "mixed_precision": plan.mixed_precision,
         "seconds": round(seconds, 1),
         "command": plan.command,
+        "environment": plan.environment,
         "versions": {name: importlib.metadata.version(name) for name in ("diffusers", "transformers", "torch")},
     }
     folders = [output_dir]
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(recipe_to_yaml(recipe))
         script = find_script(recipe.script, recipe.script_path)
         plan = make_plan(recipe, script, resume=options.resume)
-        print(shlex.join(plan.command))
+        print(shlex.join([*(f"{name}={value}" for name, value in plan.environment.items()), *plan.command]))
         print(
             f"{plan.num_rows:,} pictures, {plan.num_steps:,} optimizer steps of {plan.batch_size}, "
             f"precision {plan.mixed_precision}",

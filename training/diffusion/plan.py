@@ -47,6 +47,8 @@ class Plan:
     """A run, resolved."""
 
     command: list[str]
+    environment: dict[str, str]
+    """What the command's processes must find in their environment, besides ours."""
     dataset: Path
     """What the script reads: a prepared folder, which may not be there yet, or the dataset itself."""
     num_rows: int
@@ -102,9 +104,8 @@ def make_plan(recipe: DiffusionRecipe, script: Path, *, resume: bool) -> Plan:
     num_steps = count_steps(values, num_rows, num_processes)
     batch = int(values["train_batch_size"]) * int(values["gradient_accumulation_steps"]) * num_processes
     precision = str(launch["mixed_precision"])
-    return Plan(
-        command, dataset, num_rows, num_steps, batch, precision, _warnings(recipe, values, num_steps, precision)
-    )
+    warnings = _warnings(recipe, values, num_steps, precision)
+    return Plan(command, _environment(recipe, launch), dataset, num_rows, num_steps, batch, precision, warnings)
 
 
 def count_steps(values: Mapping[str, Any], num_rows: int, num_processes: int) -> int:
@@ -215,9 +216,9 @@ def _launch(given: Mapping[str, Any]) -> dict[str, Any]:
     launch.setdefault("num_machines", 1)
     launch.setdefault("dynamo_backend", "no")
     launch.setdefault("num_cpu_threads_per_process", max(1, (os.cpu_count() or 1) // max(1, int(num_processes))))
-    if int(num_processes) > 1 and on_cpu(given):
+    if int(num_processes) > 1 and _on_cpu(given):
         # With --cpu, accelerate starts one process, however many are asked for; what it calls multi_gpu is torchrun,
-        # whose processes compute on the CPU where the environment says so (see `environment`).
+        # whose processes compute on the CPU where the environment says so (see `_environment`).
         launch.pop("cpu", None)
         launch["multi_gpu"] = True
     elif int(num_processes) > 1 and torch.cuda.device_count() > 1 and not launch.get("use_deepspeed"):
@@ -225,14 +226,15 @@ def _launch(given: Mapping[str, Any]) -> dict[str, Any]:
     return launch
 
 
-def on_cpu(launch: Mapping[str, Any]) -> bool:
-    """Whether a recipe's launch options, or the lack of a GPU, put the training on the CPU."""
+def _on_cpu(launch: Mapping[str, Any]) -> bool:
+    """Whether a recipe's launch options, or the lack of a GPU, put several processes on the CPU."""
     return bool(launch.get("cpu")) or not torch.cuda.is_available()
 
 
-def environment(recipe: DiffusionRecipe) -> dict[str, str]:
-    """What the training's processes find in their environment."""
-    found = {"ACCELERATE_USE_CPU": "true"} if on_cpu(recipe.launch) else {}
+def _environment(recipe: DiffusionRecipe, launch: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    if launch.get("multi_gpu") and _on_cpu(recipe.launch):
+        found["ACCELERATE_USE_CPU"] = "true"
     if recipe.high_noise_share:
         found[HIGH_NOISE_SHARE] = str(recipe.high_noise_share)
     return found

@@ -88,7 +88,13 @@ def prepare(
     partial_folder = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     try:
         _write_all(dataset_files(dataset_dir), partial_folder / "data", partial(_small_row, size_px, captions), teacher)
-        settings = {"size_px": size_px, "captions": dict(captions), "dataset_dir": str(dataset_dir)}
+        settings: dict[str, Any] = {
+            "size_px": size_px,
+            "captions": dict(captions),
+            "dataset_dir": str(dataset_dir),
+        }
+        if teacher is not None:
+            settings |= {"teacher": teacher.model, "teacher_captions": dict(teacher.captions)}
         write_json(settings, partial_folder / SETTINGS_NAME)
         try:
             partial_folder.replace(folder)
@@ -115,17 +121,19 @@ def prepared_folder(
     settings = {
         "version": _VERSION,
         "size_px": size_px,
-        "captions": {name: share for name, share in sorted(captions.items()) if share},
+        "captions": _given(captions),
         "files": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in dataset_files(dataset_dir)],
     }
     if teacher is not None:
         check_captions(teacher.captions, "teacher_captions")
-        settings["teacher"] = [
-            teacher.model,
-            {name: share for name, share in sorted(teacher.captions.items()) if share},
-        ]
+        settings["teacher"] = [teacher.model, _given(teacher.captions)]
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     return cache_dir / f"{dataset_dir.resolve().name}-{size_px}px-{key}"
+
+
+def _given(captions: Mapping[str, int]) -> dict[str, int]:
+    """The shares that count, in one order whatever the recipe's."""
+    return {name: share for name, share in sorted(captions.items()) if share}
 
 
 def dataset_files(dataset_dir: Path) -> list[Path]:
