@@ -1,6 +1,7 @@
 """What the server keeps, and for how long: files by age and size, results by age."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_links_are_deleted_and_not_followed(tmp_path: Path) -> None:
     time.sleep(0.02)
     assert sweep(folder, keep_seconds=0.0, max_bytes=1000) == 1
     assert target.exists()
+
+
+def test_a_folder_that_goes_in_the_meantime_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when Gradio deletes it, or a person's last result: the sweep goes on, and the next ones come."""
+    one, other = write(tmp_path, "one"), write(tmp_path, "other")
+    look = Path.lstat
+
+    def look_as_the_other_goes(path: Path) -> os.stat_result:
+        if path in (one, other):  # whichever comes first
+            shutil.rmtree((other if path == one else one).parent, ignore_errors=True)
+        return look(path)
+
+    with monkeypatch.context() as meantime:
+        meantime.setattr(Path, "lstat", look_as_the_other_goes)
+        time.sleep(0.02)
+        assert sweep(tmp_path, keep_seconds=0.0, max_bytes=1000) == 1
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Deleting what people uploaded and were given, after a time: nobody has to ask for it, and no disk fills up."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -28,11 +29,12 @@ def sweep(folder: Path, *, keep_seconds: float, max_bytes: int, kept: Collection
     """
     now = time.time()
     found = []
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # it went in the meantime
-            state = path.lstat()
-            if not path.is_dir() or path.is_symlink():
-                found.append((state.st_ctime, state.st_size, path))
+    for parent, folders, names in os.walk(folder):  # unlike rglob, it passes over a folder that goes in the meantime
+        for path in (Path(parent, name) for name in (*folders, *names)):
+            with suppress(OSError):  # it went in the meantime
+                state = path.lstat()
+                if not path.is_dir() or path.is_symlink():
+                    found.append((state.st_ctime, state.st_size, path))
     total, deleted = sum(size for _, size, _ in found), 0
     for changed, size, path in sorted(found):
         if now - changed <= keep_seconds and total <= max_bytes:
